@@ -1,0 +1,50 @@
+# esep: `make demo` shows it, `make test` proves it. Needs Python 3.11 or newer, git and make; everything else is set up.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup demo up down test check bench pages lock clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## Make the environment in .venv with the esep command in it
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("esep needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup  ## Run the whole line on real bets and check the books
+	$(BIN)/esep demo
+
+up: setup  ## Start the line on this machine and stay (stop with make down)
+	$(BIN)/esep up --detach
+
+down:  ## Stop what make up started
+	$(BIN)/esep down
+
+test: setup  ## All tests, checks of style and types included
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup  ## Style and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup  ## Events per second of each stage beside plain Faust, in one run
+	$(BIN)/python -m bench
+
+pages: setup  ## Write the pages that are made from declarations
+	$(BIN)/python docs/generate.py
+
+lock: setup  ## Write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --extra dev --no-header --output-file requirements.lock pyproject.toml build-requirements.in
+
+clean:  ## Remove the environment and all that was built
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

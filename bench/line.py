@@ -1,0 +1,159 @@
+"""How fast each part of the line is as a process of its own on one core, beside plain Faust, on one broker.
+
+Reads     made-up events that it puts on the organizers' topics first
+Returns   `Measured` per part
+Promises  a part is timed from a tenth of its input to the end, by what it has committed; all parts read the same
+          events in the same run; the yardstick does the work of totals on the same records for a bounded time
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from bench.codec import Measured
+from bench.events import PERSONS, made_up_iins, wagers
+from esep.admin import create_topics
+from esep.cli.run import prepare
+from esep.codec import encode
+from esep.embedded.process import ManagedProcess
+from esep.embedded.stack import Stack
+from esep.register import load_register
+from esep.schemas import schema
+from esep.settings import load_settings
+from esep.topics import ACCEPTED, INTAKE, LEDGER, TOTALS, Topic, events_topic
+
+EVENTS = 400_000
+_STREAMS = 8  # Per organizer, so that both partitions of each are busy.
+_LOOK_EVERY_S = 0.05
+_PART_S_MAX = 120.0
+_PLAIN_S = 25.0  # The yardstick is stopped after this long: at a twentieth of the speed the whole would take minutes.
+_REGISTER = Path(__file__).resolve().parent.parent / "examples" / "register.yaml"
+_ON_ONE_CORE = "import os, runpy, sys; os.sched_setaffinity(0, {0}); sys.argv = sys.argv[1:]; "
+
+
+def measure_line(data_dir: Path, events: int = EVENTS) -> list[Measured]:
+    """Return intake, totals, alerts and loader in events per second; totals against plain Faust."""
+    with Stack(data_dir, _REGISTER) as stack:
+        stack.start_services()
+        settings = load_settings(stack.settings)
+        prepare(settings)
+        _fill(settings.bootstrap_servers, events)
+        rates = {part: _measure_part(stack, part, events) for part in ("intake", "totals", "alerts", "loader")}
+        plain = _measure_plain(stack)
+    return [
+        Measured(part, rate, "plain Faust" if part == "totals" else "", plain if part == "totals" else 0.0, note)
+        for part, (rate, note) in rates.items()
+    ]
+
+
+def _fill(bootstrap_servers: str, events: int) -> None:
+    """Put the events on the topics of the registered organizers, evenly."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "partitioner": "murmur2_random",
+            "linger.ms": 20,
+            "queue.buffering.max.messages": 1_000_000,
+            "compression.type": "lz4",
+        }
+    )
+    organizers = load_register(_REGISTER).organizers
+    iins = made_up_iins(PERSONS)
+    each = events // (len(organizers) * _STREAMS)
+    for organizer in organizers:
+        for number in range(_STREAMS):
+            stream = f"desk-{number}"
+            frame = wagers(each, organizer.bin, stream, site_id=organizer.sites[0].id, iins=iins, seed=number)
+            for value in encode(frame, schema("wager")):
+                producer.produce(events_topic(organizer.bin), value, stream)
+            producer.poll(0)
+    if producer.flush(60) != 0:
+        raise RuntimeError("the broker did not take all events")
+
+
+def _measure_part(stack: Stack, part: str, events: int) -> tuple[float, str]:
+    """Run a part until it has committed all its input; return events per second and a note on its CPU time."""
+    command = [sys.executable, "-c", f"{_ON_ONE_CORE} runpy.run_module('esep.cli', run_name='__main__')", "esep"]
+    name = f"{part}-0"
+    stack.start_apps({name: [*command, "run", part]}, {})
+    process = stack.apps.pop(name).process
+    consumer = Consumer({"bootstrap.servers": stack.broker.bootstrap_servers, "group.id": part, "log_level": 0})
+    try:
+        return _watch(process, events, lambda: _committed(consumer, part))
+    finally:
+        process.stop()
+        consumer.close()
+
+
+def _measure_plain(stack: Stack) -> float:
+    """Run the yardstick for a while; return its records per second."""
+    bootstrap_servers = stack.broker.bootstrap_servers
+    create_topics(bootstrap_servers, [Topic("plain.ledger", 4, "person_key", "plain", ())], 1)
+    env = {**os.environ, "BROKER": bootstrap_servers, "DATADIR": str(stack.data_dir / "plain")}
+    command = [sys.executable, "-c", f"{_ON_ONE_CORE} runpy.run_module('bench.plain_faust', run_name='__main__')"]
+    process = ManagedProcess(
+        "plain Faust",
+        [*command, "plain", "worker", "--without-web", "--loglevel", "WARNING"],
+        log_path=stack.data_dir / "logs" / "plain.log",
+        env=env,
+    )
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "bench", "log_level": 0})
+
+    def written() -> int:
+        places = [TopicPartition("plain.ledger", partition) for partition in range(4)]
+        return sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+
+    with process:
+        deadline = time.monotonic() + _PART_S_MAX
+        while written() < 1_000:  # Past its start and its tables' recovery.
+            if time.monotonic() > deadline or not process.is_running():
+                raise RuntimeError(f"plain Faust does not work:\n{process.log_tail()}")
+            time.sleep(_LOOK_EVERY_S)
+        first, started = written(), time.monotonic()
+        time.sleep(_PLAIN_S)
+        rate = (written() - first) / (time.monotonic() - started)
+    consumer.close()
+    return rate
+
+
+def _watch(process: ManagedProcess, events: int, done: Callable[[], int]) -> tuple[float, str]:
+    """Time a process from a tenth of its events to the last."""
+    deadline = time.monotonic() + _PART_S_MAX
+    first: tuple[int, float, float] | None = None
+    while True:
+        count, now = done(), time.monotonic()
+        if first is None and count >= events // 10:
+            first = (count, now, _cpu_s(process.pid))
+        if count >= events and first is not None:
+            seconds, cpu = now - first[1], _cpu_s(process.pid) - first[2]
+            rate = (count - first[0]) / seconds if seconds > 0 else float("nan")
+            return rate, f"{cpu / (count - first[0]) * 1e6:.1f} CPU seconds per million" if count > first[0] else ""
+        if now > deadline or not process.is_running():
+            raise RuntimeError(f"{process.name} committed {count} of {events}:\n{process.log_tail()}")
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _committed(consumer: Consumer, group: str) -> int:
+    """Return how far the group has committed in its input, as a sum of offsets: with a few per cent of markers."""
+    topics = consumer.list_topics(timeout=10).topics.values()
+    inputs = [topic for topic in topics if _is_input(topic.topic, group)]
+    places = [TopicPartition(topic.topic, partition) for topic in inputs for partition in topic.partitions]
+    return sum(place.offset for place in consumer.committed(places, timeout=10) if place.offset > 0)
+
+
+def _is_input(topic: str, group: str) -> bool:
+    if group == INTAKE:
+        return topic.startswith("organizer.") and topic.endswith(".events")
+    return topic == (ACCEPTED if group == TOTALS else LEDGER)

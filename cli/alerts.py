@@ -1,0 +1,96 @@
+"""`esep alerts`: what a consumer downstream sees on `compliance.alerts`.
+
+Reads     the topic `compliance.alerts`, committed records only
+Writes    one line or one JSON document per revision of an alert
+Promises  reads only, under no consumer group; shows persons, so it is for compliance officers (clause O9-5.1)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.output import out
+from esep.codec import decode_one
+from esep.errors import BrokerUnavailable
+from esep.schemas import schema
+from esep.topics import ALERTS
+
+_ANSWER_S = 10.0
+_POLL_S = 0.5  # So that Ctrl-C is heard soon.
+
+
+def alerts(
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as alerts come, until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Print the alerts raised so far, every revision in its order.
+
+    Example: [bold]esep alerts --follow[/]
+    """
+    try:
+        for alert in read_alerts(settings_of(data_dir).bootstrap_servers, follow=follow):
+            if as_json:
+                typer.echo(json.dumps(alert, default=str, ensure_ascii=False))
+            else:
+                out.print(alert_line(alert), highlight=False, markup=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        pass
+
+
+def alert_line(alert: dict[str, Any]) -> str:
+    """Return an alert as one line of text."""
+    observed = ", ".join(
+        f"{seen['name']} {seen['value']:,} (≥ {seen['threshold']:,})" for seen in alert["observations"]
+    )
+    return (
+        f"{alert['occurred_at']:%Y-%m-%d %H:%M} {alert['status']:<9} {alert['severity']:<9} {alert['rule_id']} "
+        f"v{alert['rule_version']} {alert['iin']}: {alert['reason_en']} [{observed}]"
+    )
+
+
+def read_alerts(bootstrap_servers: str, *, follow: bool) -> Iterator[dict[str, Any]]:
+    """Yield the alerts of the topic in offset order per partition; to its present end, or on and on."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "esep-alerts-reader",  # Named because the client wants one; nothing is ever committed under it.
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "log_level": 0,
+        }
+    )
+    try:
+        unread = _assign_all(consumer, bootstrap_servers)
+        while follow or unread:
+            message = consumer.poll(_POLL_S)
+            if message is None:
+                continue
+            error, value = message.error(), message.value()
+            if error is None and value is not None:
+                yield decode_one(value, schema("alert"))
+            elif error is not None and error.code() == KafkaError._PARTITION_EOF:
+                unread.discard(message.partition())
+    finally:
+        consumer.close()
+
+
+def _assign_all(consumer: Consumer, bootstrap_servers: str) -> set[int]:
+    """Start at the beginning of every partition of the topic; return the partitions."""
+    try:
+        partitions = set(consumer.list_topics(ALERTS, timeout=_ANSWER_S).topics[ALERTS].partitions)
+    except KafkaException as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker answers at {bootstrap_servers}",
+            detail=str(error.args[0]),
+            hint="start the line with `esep up`, or set ESEP_BOOTSTRAP_SERVERS",
+        ) from error
+    consumer.assign([TopicPartition(ALERTS, partition, OFFSET_BEGINNING) for partition in sorted(partitions)])
+    return partitions

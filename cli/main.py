@@ -1,0 +1,119 @@
+"""The `esep` command: puts the commands together and turns errors into texts and exit codes.
+
+Reads     the command line
+Writes    what its commands write; errors on stderr
+Promises  a command is imported when it is asked for, so each works where its own libraries are installed and no others;
+          exit code 0: done; 1: done, and the answer is no; 2: asked wrongly; others: the class of the error
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+from esep import __version__
+from esep.cli.output import out, print_error
+from esep.errors import EsepError, SettingInvalid
+
+
+class Entry(NamedTuple):
+    """Where a command is, and the extra whose libraries it needs (empty: none)."""
+
+    module: str
+    function: str
+    extra: str = ""
+
+
+COMMANDS = {
+    "demo": Entry("esep.cli.demo", "demo", "all"),
+    "up": Entry("esep.cli.operate", "up", "all"),
+    "down": Entry("esep.cli.operate", "down", "all"),
+    "status": Entry("esep.cli.operate", "status", "all"),
+    "send": Entry("esep.cli.send", "send"),
+    "sql": Entry("esep.cli.sql", "sql", "sink"),
+    "alerts": Entry("esep.cli.alerts", "alerts"),
+    "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
+    "run": Entry("esep.cli.run", "run"),
+    "setup": Entry("esep.cli.run", "setup", "sink"),
+    "migrate": Entry("esep.cli.run", "migrate", "sink"),
+    "keys": Entry("esep.cli.run", "keys"),
+}
+
+
+class _OnDemand(TyperGroup):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer keeps its types to itself
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer keeps its types to itself
+        entry = COMMANDS.get(cmd_name)
+        return _command(cmd_name, entry) if entry else None
+
+
+app = typer.Typer(
+    name="esep",
+    cls=_OnDemand,
+    help="Every bet and payout of a country: reported once, counted once, answered in under a second.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,  # Locals may hold personal data.
+    add_completion=False,
+)
+
+
+def _command(name: str, entry: Entry) -> Any:
+    """Return a command, or, where its libraries are missing, one in its place that says so."""
+    try:
+        function = getattr(import_module(entry.module), entry.function)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("esep"):
+            raise
+        return _missing(name, entry, error.name)
+    return _single(name, function)
+
+
+def _missing(name: str, entry: Entry, library: str) -> Any:
+    def refuse() -> None:
+        raise SettingInvalid(
+            f"`esep {name}` needs the library {library}, which is not installed",
+            hint=f"install it with: pip install 'esep[{entry.extra}]'",
+        )
+
+    return _single(name, refuse, f"Needs: pip install 'esep\\[{entry.extra}]'")
+
+
+def _single(name: str, function: Callable[..., None], text: str | None = None) -> Any:
+    """Return a function as a command of the group."""
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_show_locals=False)
+    single.command(name, help=text)(function)
+    return typer.main.get_command(single)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        out.print(f"esep {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        app()
+    except EsepError as error:
+        print_error(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,56 @@
+"""How commands print: tables for people, JSON for programs, errors on stderr.
+
+Reads     rows and errors
+Writes    stdout (results) and stderr (all else)
+Promises  one look for all commands; what --json prints is one JSON document and nothing else
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from esep.errors import EsepError
+
+out = Console()
+err = Console(stderr=True)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; numbers stand to the right."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    cells = [[_cell(value) for value in row] for row in rows]
+    for place, column in enumerate(columns):
+        numeric = bool(cells) and all(row[place][1] for row in cells)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(text for text, _ in row))
+    out.print(table)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    typer.echo(json.dumps(document, ensure_ascii=False, default=str, indent=2))
+
+
+def print_error(error: EsepError) -> None:
+    """Print what happened, why, and what to do, on stderr."""
+    err.print(f"[bold red]error:[/] {error.what}", highlight=False)
+    if error.detail:
+        err.print(f"  why: {error.detail}", highlight=False, markup=False)
+    if error.hint:
+        err.print(f"  do:  {error.hint}", highlight=False, markup=False)
+
+
+def _cell(value: object) -> tuple[str, bool]:
+    """Return the text of a value and whether it is a number."""
+    if isinstance(value, bool) or value is None:
+        return ("" if value is None else str(value).lower()), False
+    if isinstance(value, int):
+        return f"{value:,}", True
+    return str(value), isinstance(value, float)

@@ -1,0 +1,30 @@
+"""`esep reconcile`: do Kafka and ClickHouse hold the same records, and do the sums agree?
+
+Reads     Kafka's committed records and ClickHouse's tables
+Writes    the comparison, per topic and lane
+Promises  exit code 0 only if every lane is whole and equal on both sides
+"""
+
+from __future__ import annotations
+
+import typer
+
+from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.output import out, print_json
+from esep.register import load_register
+
+
+def reconcile(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
+    """Compare Kafka with ClickHouse, by row numbers and sums.
+
+    Example: [bold]esep reconcile --json[/]
+    """
+    from esep.sinks.clickhouse.reconcile import reconcile as compare  # noqa: PLC0415 - the sink is an extra
+
+    settings = settings_of(data_dir)
+    report = compare(settings, load_register(settings.register_file).bins)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        out.print(report, highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if report.balanced else 1)

@@ -1,0 +1,141 @@
+"""`esep send`: report the rows of a CSV file as one organizer, and say what came of them.
+
+Reads     a CSV file, a mapping, the environment, the organizer's receipts
+Writes    organizer.<BIN>.events; a summary on stdout, a progress bar on stderr
+Promises  exit code 0: all accepted, or known already; 1: something was rejected; 2: asked wrongly, or the file cannot
+          be used, and nothing was sent; 75: no answer yet, send again later (nothing is counted twice)
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.output import err, out, print_json, print_table
+from esep.errors import FileUnusable
+from esep.keys import load_receipt_public_key
+from esep.producers.client import OrganizerClient
+from esep.producers.mapping import LAST_BET_YESTERDAY, included_mappings, load_mapping
+from esep.producers.receipt_reader import ReceiptReader
+from esep.producers.row_codes import Language, text_of
+from esep.producers.send import send_file
+from esep.producers.summary import WHAT_TO_DO, Summary
+
+_REJECTS_SHOWN_MAX = 20  # A screenful; --json shows all.
+
+
+def send(
+    file: Annotated[Path, typer.Argument(help="CSV file: UTF-8, commas, the first line names the columns.")],
+    organizer: Annotated[str, typer.Option(metavar="BIN", help="Organizer that reports: its 12-digit BIN.")],
+    mapping: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|PATH",
+            help=f"How columns become events: an included mapping ({', '.join(included_mappings())}) or a YAML file.",
+        ),
+    ],
+    stream: Annotated[
+        str | None, typer.Option(help="Stream id. By default the file's name, and +<n>d where dates are shifted.")
+    ] = None,
+    shift_days: Annotated[
+        str | None,
+        typer.Option(metavar=f"N|{LAST_BET_YESTERDAY}", help="Move all dates by whole days; else as the mapping says."),
+    ] = None,
+    rejected: Annotated[
+        Path | None, typer.Option(help="New file for the rejected rows: mend them there, and send that file by itself.")
+    ] = None,
+    receipt_key: Annotated[
+        Path | None, typer.Option(help="The authority's public key (PEM): receipts that it has not signed are refused.")
+    ] = None,
+    no_wait: Annotated[
+        bool,
+        typer.Option("--no-wait", help="Do not wait for receipts. Only for a file that was not changed since sent."),
+    ] = False,
+    lang: Annotated[Language, typer.Option(help="Language of the reasons.")] = "en",
+    bootstrap_servers: Annotated[
+        str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Report the rows of a CSV file as one organizer, and say what came of them.
+
+    Sending a file again is safe: what arrived before counts as a duplicate.
+    Never change a file after it was sent: mend rejected rows in a file of their own (--rejected).
+
+    Example: [bold]esep send examples/bustabit-a.csv --organizer 940140000385 --mapping bustabit[/]
+
+    Example: [bold]esep send desk-7.csv --organizer 940140000385 --mapping desks.yaml --rejected desk-7.mend.csv[/]
+
+    Exit code 0: all accepted, or known already.
+    1: something was rejected.
+    2: the call or the file is wrong, and nothing was sent.
+    75: no answer yet, send again later.
+    """
+    servers = bootstrap_servers or settings_of(data_dir).bootstrap_servers
+    loaded = load_mapping(mapping)
+    public_key = load_receipt_public_key(_content(receipt_key)) if receipt_key else None
+    with ExitStack() as open_until_done:
+        client = open_until_done.enter_context(OrganizerClient(organizer, servers))
+        reader = None if no_wait else ReceiptReader(organizer, servers, public_key=public_key)
+        summary = send_file(
+            file,
+            loaded,
+            client,
+            receipts=open_until_done.enter_context(reader) if reader else None,
+            stream_id=stream,
+            shift_days=shift_days,
+            rejected_path=rejected,
+            show_progress=not as_json,
+        )
+    if as_json:
+        print_json(summary.document(lang))
+    else:
+        print_summary(summary, lang)
+    raise typer.Exit(summary.exit_code)
+
+
+def print_summary(summary: Summary, lang: Language) -> None:
+    """Print a summary for a person: counts, then the first rejects, then what to do."""
+    print_table(
+        f"{summary.file} → {summary.organizer_bin}, stream {summary.stream_id}",
+        ["rows", "rejected rows", "waiting rows", "events", "sent", "accepted", "duplicate", "rejected", "events/s"],
+        [
+            [
+                summary.rows,
+                summary.rows_rejected,
+                summary.rows_waiting,
+                summary.events_numbered,
+                summary.events_sent,
+                summary.events_accepted,
+                summary.events_duplicate,
+                summary.events_rejected,
+                round(summary.events_per_s),
+            ]
+        ],
+    )
+    shown = summary.rejects[:_REJECTS_SHOWN_MAX]
+    if shown:
+        rows = [[r.line, r.event_type or "row", r.code, r.field, text_of(r.code, lang)] for r in shown]
+        print_table("Not accepted", ["line", "event", "code", "field", "reason"], rows)
+    if len(summary.rejects) > len(shown):
+        out.print(f"… and {len(summary.rejects) - len(shown):,} more; --json shows all.")
+    if summary.rejected_file:
+        out.print(
+            f"The rows to mend are in {summary.rejected_file}: mend them there, then send that file.", markup=False
+        )
+    if WHAT_TO_DO[summary.outcome]:
+        err.print(f"{summary.outcome.value}: {WHAT_TO_DO[summary.outcome]}", highlight=False)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileUnusable(
+            f"the key {path} cannot be read", detail=error.strerror or "", hint="name another"
+        ) from error

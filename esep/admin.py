@@ -1,0 +1,61 @@
+"""Make the topics that are declared, and see that those that exist are as declared.
+
+Reads     the declaration (`esep.topics`), the brokers
+Writes    topics that are missing; nothing that exists is ever changed or removed
+Promises  safe to repeat; a partition count that differs is an error, for keys would move (DESIGN §3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from esep.errors import BrokerUnavailable, SettingInvalid
+from esep.topics import Topic
+
+_ANSWER_S = 30.0  # A broker that creates hundreds of topics answers within seconds.
+
+
+def create_topics(bootstrap_servers: str, topics: Iterable[Topic], replication_factor: int) -> list[str]:
+    """Create the topics that are missing; return their names in order.
+
+    Raises SettingInvalid if an existing topic has another number of partitions, BrokerUnavailable if nobody answers.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    wanted = {topic.name: topic for topic in topics}
+    existing = _partition_counts(admin, bootstrap_servers)
+    for name, topic in wanted.items():
+        if existing.get(name, topic.partitions) != topic.partitions:
+            raise SettingInvalid(
+                f"topic {name} has {existing[name]} partitions, {topic.partitions} are set",
+                detail="keys would move to other partitions, and with them what belongs together",
+                hint="set ESEP_EVENTS_PARTITIONS and ESEP_LEDGER_PARTITIONS to what the topics have",
+            )
+    missing = [topic for name, topic in wanted.items() if name not in existing]
+    if missing:
+        _create(admin, missing, replication_factor)
+    return [topic.name for topic in missing]
+
+
+def _partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, int]:
+    try:
+        metadata = admin.list_topics(timeout=_ANSWER_S)
+    except KafkaException as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker answers at {bootstrap_servers}",
+            detail=str(error.args[0]),
+            hint="start one with `esep up`, or set ESEP_BOOTSTRAP_SERVERS",
+        ) from error
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _create(admin: AdminClient, topics: list[Topic], replication_factor: int) -> None:
+    new = [NewTopic(topic.name, topic.partitions, replication_factor, config=topic.config) for topic in topics]
+    for name, future in admin.create_topics(new, operation_timeout=_ANSWER_S).items():
+        try:
+            future.result(timeout=_ANSWER_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # Somebody else was quicker.
+                raise BrokerUnavailable(f"topic {name} could not be created", detail=str(error.args[0])) from error

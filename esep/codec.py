@@ -1,0 +1,256 @@
+"""Frames to messages and back: Avro in the Confluent wire format, whole batches at a time.
+
+Reads     message values (0x00, 4-byte schema id, Avro body), or a frame with the columns of a schema
+Returns   `Decoded`: a frame per schema and the messages that are none; or a list of message values
+Promises  reading a batch gives exactly what reading its messages one by one gives, and one bad message costs no other
+          (DESIGN §8; boxes: all)
+
+The columnar reader takes each body by itself, so that none can shift another, and raises where others panic. It is lax
+in three ways, and each is made good in `_read`: bytes left over (a mark drawn for this call is appended to each body,
+read as its last field and compared in every row), numbers too large for an int (read as longs, then cast with a check)
+and bytes that are no UTF-8 (Arrow's full validation). Where a batch fails it is halved until the bad body is alone.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import fastavro
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyruhvro import deserialize_array, serialize_record_batch
+
+from esep.schemas import Schema, schema_by_id
+
+HEADER_BYTES = 5  # 0x00 and the schema id, four bytes, big endian.
+INDEX = "index"  # Column with the place of a record in the batch that was decoded.
+_MARK = "_mark"  # Last field of what the columnar reader is told to read.
+_MARK_BYTES = 8  # Random bytes of a mark: nobody guesses 64 bits before the call is over.
+_ARROW_TYPES = {"string": pa.string(), "bytes": pa.binary(), "int": pa.int32(), "long": pa.int64()}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """`frames`: per schema a frame with the schema's columns and `index` (UInt32). `bad`: place → reject code."""
+
+    frames: dict[Schema, pl.DataFrame]
+    bad: dict[int, str]
+
+
+def decode(values: Sequence[bytes | None], allowed: frozenset[str]) -> Decoded:
+    """Return the records of a batch of message values, by schema.
+
+    allowed: the record names that may stand here. Codes of what is no record: EMPTY, NOT_WIRE_FORMAT, SCHEMA_UNKNOWN,
+    UNDECODABLE. Every place of the batch is in exactly one frame or in `bad`.
+    """
+    bad: dict[int, str] = {}
+    places: defaultdict[bytes, list[int]] = defaultdict(list)
+    for place, value in enumerate(values):
+        if not value:
+            bad[place] = "EMPTY"
+        else:
+            places[value[:HEADER_BYTES]].append(place)
+    frames: dict[Schema, pl.DataFrame] = {}
+    for header, group in places.items():
+        code, schema = _named(header, allowed)
+        if schema is None:
+            bad.update(dict.fromkeys(group, code))
+            continue
+        bodies = [value[HEADER_BYTES:] for place in group if (value := values[place])]
+        batches, failed = _read_group(schema, bodies, group)
+        bad.update(dict.fromkeys(failed, "UNDECODABLE"))
+        if batches:
+            read = [place for place in group if place not in bad]
+            frames[schema] = _frame(schema, batches).with_columns(pl.Series(INDEX, read, dtype=pl.UInt32))
+    return Decoded(frames, bad)
+
+
+def encode(frame: pl.DataFrame, schema: Schema) -> list[bytes]:
+    """Return one message value per row; columns are taken by name, in the order of the schema.
+
+    Raises polars' ColumnNotFoundError if a column is missing, ValueError if one holds a null or a value that the schema
+    has no room for. Instants without a zone are UTC.
+    """
+    if frame.is_empty():
+        return []
+    fields = _arrow_schema(schema)
+    if any(pa.types.is_binary(field.type) for field in fields):  # The columnar writer knows no bytes (measured).
+        return [encode_one(record, schema) for record in frame.select(schema.fields).iter_rows(named=True)]
+    batch = frame.select(schema.fields).to_arrow().cast(fields).combine_chunks().to_batches()[0]
+    for column, field in zip(batch.columns, _fields(schema), strict=True):
+        _refuse_nulls(column, field)
+    bodies = serialize_record_batch(batch, schema.text, 1)[0]
+    header = pa.scalar(wire_header(schema), pa.binary())
+    values: list[bytes] = pc.binary_join_element_wise(header, bodies, pa.scalar(b"", pa.binary())).to_pylist()
+    return values
+
+
+def encode_one(record: dict[str, Any], schema: Schema) -> bytes:
+    """Return the message value of one record."""
+    return wire_header(schema) + encode_body(record, schema)
+
+
+def encode_body(record: dict[str, Any], schema: Schema) -> bytes:
+    """Return the bare Avro body of one record."""
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, _parsed(schema), record, strict=True)
+    return out.getvalue()
+
+
+def decode_one(value: bytes, schema: Schema) -> dict[str, Any]:
+    """Return one record from its message value; ValueError if it is none or bytes are left over.
+
+    Another reader than that of `decode`, against which that one is tested, and for messages of our own: it does not see
+    an int of more than 32 bits, a number of more than 64, or a negative choice of a union, which `decode` refuses. An
+    instant outside the years 1 to 9999 is a ValueError here, and a value there.
+    """
+    if value[:HEADER_BYTES] != wire_header(schema):
+        raise ValueError("another schema id")
+    return decode_body(value[HEADER_BYTES:], schema)
+
+
+def decode_body(body: bytes, schema: Schema) -> dict[str, Any]:
+    """Return one record from its bare Avro body; ValueError if it is none or bytes are left over."""
+    source = io.BytesIO(body)
+    try:
+        record = fastavro.schemaless_reader(source, _parsed(schema), None)
+    except Exception as error:
+        raise ValueError("not a record of the schema") from error
+    if source.read(1):
+        raise ValueError("bytes are left over")
+    return dict(record)
+
+
+@cache
+def wire_header(schema: Schema) -> bytes:
+    """Return the five bytes that stand before the bodies of a schema."""
+    return b"\x00" + schema.id.to_bytes(4, "big")
+
+
+def empty_frame(schema: Schema) -> pl.DataFrame:
+    """Return a frame without rows that has the columns and types of a schema."""
+    return _frame(schema, [])
+
+
+def _named(header: bytes, allowed: frozenset[str]) -> tuple[str, Schema | None]:
+    if len(header) < HEADER_BYTES or header[0] != 0:
+        return "NOT_WIRE_FORMAT", None
+    schema = schema_by_id(int.from_bytes(header[1:], "big"))
+    if schema is None or schema.record not in allowed:
+        return "SCHEMA_UNKNOWN", None
+    return "", schema
+
+
+def _read_group(schema: Schema, bodies: list[bytes], places: list[int]) -> tuple[list[pa.RecordBatch], list[int]]:
+    """Read bodies of one schema: those that are records, in order, and the places of those that are not."""
+    batch = _read(schema, bodies)
+    if batch is not None:
+        return [batch], []
+    if len(bodies) == 1:
+        return [], places
+    half = len(bodies) // 2
+    left, left_bad = _read_group(schema, bodies[:half], places[:half])
+    right, right_bad = _read_group(schema, bodies[half:], places[half:])
+    return left + right, left_bad + right_bad
+
+
+def _read(schema: Schema, bodies: list[bytes]) -> pa.RecordBatch | None:
+    """Return the records of all bodies, or None if any of them is none."""
+    mark = secrets.token_hex(_MARK_BYTES)
+    end = bytes([2 * len(mark)]) + mark.encode()
+    fields = _arrow_schema(schema)
+    try:
+        *columns, marks = deserialize_array([body + end for body in bodies], _reading_text(schema)).columns
+        if not marks.equals(pa.repeat(pa.scalar(mark), len(bodies))):
+            return None
+        typed = [_typed(column, field.type) for column, field in zip(columns, fields, strict=True)]
+        batch = pa.RecordBatch.from_arrays(typed, schema=fields)
+        batch.validate(full=True)
+    except ValueError:
+        return None
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # A panic of the reader, which no module exports; none is known.
+            return None
+        raise
+    return batch
+
+
+def _typed(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if column.type == kind:
+        return column
+    return column.view(kind) if pa.types.is_binary(kind) else column.cast(kind)
+
+
+def _refuse_nulls(column: pa.Array, field: dict[str, Any]) -> None:
+    """Raise ValueError at a null where none may be: the columnar writer would make it 0 or an empty text."""
+    name, kind = field["name"], field["type"]
+    if isinstance(kind, list):
+        column, kind = column.drop_null(), kind[1]
+    if column.null_count:
+        raise ValueError(f"field {name} holds a null")
+    if isinstance(kind, dict) and kind["type"] == "array":
+        _refuse_nulls(column.flatten(), {"name": name, "type": kind["items"]})
+    elif isinstance(kind, dict) and kind["type"] == "record":
+        for child, inner in zip(column.flatten(), kind["fields"], strict=True):
+            _refuse_nulls(child, inner)
+
+
+def _frame(schema: Schema, batches: list[pa.RecordBatch]) -> pl.DataFrame:
+    return pl.DataFrame(pa.Table.from_batches(batches, _arrow_schema(schema)).combine_chunks())
+
+
+@cache
+def _reading_text(schema: Schema) -> str:
+    """Return the schema that the columnar reader is given: wide numbers, text for bytes, and the mark at the end.
+
+    An int and a long are the same on the wire, and so are a text and bytes, which the reader does not know.
+    """
+    content = _renamed(schema.parsed(), {"int": "long", "bytes": "string"})
+    content["fields"].append({"name": _MARK, "type": "string"})
+    return json.dumps(content)
+
+
+def _renamed(kind: Any, names: dict[str, str]) -> Any:
+    if isinstance(kind, dict):
+        inside = {key: _renamed(kind[key], names) for key in ("type", "fields", "items") if key in kind}
+        return {**kind, **inside}
+    if isinstance(kind, list):
+        return [_renamed(part, names) for part in kind]
+    return names.get(kind, kind)
+
+
+@cache
+def _parsed(schema: Schema) -> Any:
+    return fastavro.parse_schema(schema.parsed())
+
+
+@cache
+def _fields(schema: Schema) -> list[dict[str, Any]]:
+    fields: list[dict[str, Any]] = schema.parsed()["fields"]
+    return fields
+
+
+@cache
+def _arrow_schema(schema: Schema) -> pa.Schema:
+    """Return the Arrow schema of the frames of a schema, with offsets of 32 bits, as the columnar writer wants them."""
+    return pa.schema([(field["name"], _arrow_type(field["type"])) for field in _fields(schema)])
+
+
+def _arrow_type(kind: Any) -> pa.DataType:
+    if isinstance(kind, str):
+        return _ARROW_TYPES[kind]
+    if isinstance(kind, list):
+        return _arrow_type(kind[1])
+    if kind["type"] == "record":
+        return pa.struct([(field["name"], _arrow_type(field["type"])) for field in kind["fields"]])
+    if kind["type"] == "array":
+        return pa.list_(_arrow_type(kind["items"]))
+    return pa.timestamp("ms", "UTC")

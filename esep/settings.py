@@ -1,0 +1,79 @@
+"""Every setting of every part: name, type, default, meaning; read from the environment, nowhere else.
+
+Reads     environment variables `ESEP_<NAME>`
+Returns   `Settings`
+Promises  each setting is declared here once, with its meaning; docs/settings.md is made from this file
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from esep.errors import SettingInvalid
+
+
+class Settings(BaseSettings):
+    """What a part needs to know of the world: addresses, files, sizes."""
+
+    model_config = SettingsConfigDict(env_prefix="ESEP_", frozen=True, extra="ignore")
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated.")
+    clickhouse_url: str = Field("http://127.0.0.1:8123", description="ClickHouse's HTTP interface.")
+    clickhouse_database: str = Field("esep", description="Database that holds all tables and views.")
+    clickhouse_user: str = Field("default", description="User of the loader and of `esep sql`.")
+    clickhouse_password_file: Path | None = Field(
+        None, description="File with that user's password; none: no password."
+    )
+    register_file: Path = Field(Path("register.yaml"), description="Register of organizers (YAML), read by intake.")
+    routing_key_file: Path = Field(Path("routing.key"), description="Secret that makes person keys; must never change.")
+    receipt_key_file: Path = Field(Path("receipt.key"), description="Ed25519 private key (PEM) that signs receipts.")
+    ordinal: int = Field(0, ge=0, description="Place of this worker within its stage: 0, 1, 2 …")
+    events_partitions: int = Field(2, ge=1, description="Partitions of each organizer's topic; never changes.")
+    ledger_partitions: int = Field(4, ge=1, description="Partitions of accepted and ledger; never changes.")
+    replication_factor: int = Field(1, ge=1, description="Copies of each topic.")
+    poll_records_max: int = Field(20_000, ge=1, description="Records of one transaction, at most.")
+    poll_bytes_max: int = Field(16 * 1024 * 1024, ge=1024, description="Bytes of one transaction, at most.")
+    poll_wait_ms: int = Field(20, ge=0, description="How long a fetch waits for more, milliseconds.")
+    session_timeout_ms: int = Field(10_000, ge=1000, description="After this silence a worker loses its partitions.")
+    status_file: Path | None = Field(None, description="Where a worker writes how it is (JSON); none: nowhere.")
+    loader_rows_max: int = Field(100_000, ge=1, description="Rows of one insert, at most.")
+    loader_wait_ms: int = Field(100, ge=1, description="How long the loader gathers rows before it inserts.")
+
+    @cached_property
+    def clickhouse_password(self) -> str:
+        """The password, or an empty text where no file is set."""
+        return self.secret("clickhouse_password_file").decode().strip() if self.clickhouse_password_file else ""
+
+    def secret(self, name: str) -> bytes:
+        """Return the content of the file that setting `name` points to; SettingInvalid if it cannot be read."""
+        path: Path = getattr(self, name)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise SettingInvalid(
+                f"ESEP_{name.upper()} points to a file that cannot be read",
+                detail=f"{path}: {error.strerror}",
+                hint="make the file, or set the variable to where it is; `esep up` makes one by itself",
+            ) from error
+
+
+def load_settings(defaults: Mapping[str, str] = MappingProxyType({})) -> Settings:
+    """Return the settings of this process; SettingInvalid names each variable that is out of range.
+
+    defaults: values by setting name, for what the environment does not set.
+    """
+    unset = {name: value for name, value in defaults.items() if f"ESEP_{name.upper()}" not in os.environ}
+    try:
+        return Settings.model_validate({**Settings().model_dump(exclude_unset=True), **unset})
+    except ValidationError as error:
+        faults = "; ".join(
+            f"ESEP_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
+        )
+        raise SettingInvalid("a setting is out of range", detail=faults, hint="see docs/settings.md") from error

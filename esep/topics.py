@@ -1,0 +1,101 @@
+"""Every topic of the line: its partitions, key, retention, and who writes and reads it; declared once.
+
+Reads     the BINs of the organizers and the sizes of `Settings`
+Returns   `Topic` by what it is for; `all_topics`
+Promises  no other module spells a topic's name (the picture's names are these; DESIGN §3, §4)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ACCEPTED = "accepted"
+REJECTED = "rejected"
+LEDGER = "ledger"
+ALERTS = "compliance.alerts"
+TOTALS_CHANGELOG = "totals.changelog"
+ALERTS_CHANGELOG = "alerts.changelog"
+
+INTAKE, TOTALS, ALERTS_STAGE, LOADER = "intake", "totals", "alerts", "loader"  # Stages, and their consumer groups.
+
+EVENT_BYTES_MAX = 1024 * 1024  # What an organizer may send in one message, as the broker counts it.
+INTERNAL_BYTES_MAX = 4 * EVENT_BYTES_MAX  # A rejected message holds the event and more; so does an accepted one.
+_DAY_MS = 24 * 3600 * 1000
+_CHANGELOG = {  # Small segments and an hour at the most, so that the cleaner keeps a changelog short (DESIGN §5).
+    "cleanup.policy": "compact",
+    "segment.bytes": str(64 * 1024 * 1024),
+    "max.compaction.lag.ms": str(3600 * 1000),
+    "min.cleanable.dirty.ratio": "0.1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `key` says in words what its message key is; `config` is the broker's own."""
+
+    name: str
+    partitions: int
+    key: str
+    writer: str
+    readers: tuple[str, ...]
+    config: dict[str, str] = field(default_factory=dict)
+
+
+def events_topic(organizer_bin: str) -> str:
+    """Return the name of the topic that an organizer writes: the proof of origin of all that is on it.
+
+    >>> events_topic("940140000385")
+    'organizer.940140000385.events'
+    """
+    return f"organizer.{organizer_bin}.events"
+
+
+def receipts_topic(organizer_bin: str) -> str:
+    """Return the name of the topic on which an organizer reads what became of its events."""
+    return f"organizer.{organizer_bin}.receipts"
+
+
+def intake_changelog_topic(organizer_bin: str) -> str:
+    """Return the name of the changelog of intake's state for an organizer's topic."""
+    return f"intake.{organizer_bin}.changelog"
+
+
+def organizer_of(topic: str) -> str:
+    """Return the BIN in the name of an organizer's topic.
+
+    >>> organizer_of("organizer.940140000385.events")
+    '940140000385'
+    """
+    return topic.split(".")[1]
+
+
+def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_partitions: int) -> list[Topic]:
+    """Return every topic of the line for these organizers."""
+    internal = {"max.message.bytes": str(INTERNAL_BYTES_MAX)}
+    kept = {**internal, "retention.ms": str(30 * _DAY_MS)}
+    line = [
+        Topic(ACCEPTED, ledger_partitions, "person_key", INTAKE, (TOTALS,), kept),
+        Topic(REJECTED, 1, "cause", INTAKE, (LOADER,), kept),
+        Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER), kept),
+        Topic(ALERTS, ledger_partitions, "person_key", ALERTS_STAGE, (LOADER, "compliance"), kept),
+        Topic(TOTALS_CHANGELOG, ledger_partitions, "scope", TOTALS, (TOTALS,), {**internal, **_CHANGELOG}),
+        Topic(ALERTS_CHANGELOG, ledger_partitions, "scope", ALERTS_STAGE, (ALERTS_STAGE,), {**internal, **_CHANGELOG}),
+    ]
+    for bin_ in organizer_bins:
+        line += _organizer_topics(bin_, events_partitions, internal, kept)
+    return line
+
+
+def _organizer_topics(bin_: str, partitions: int, internal: dict[str, str], kept: dict[str, str]) -> list[Topic]:
+    stamped = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(EVENT_BYTES_MAX)}
+    return [
+        Topic(
+            events_topic(bin_), partitions, "stream_id", bin_, (INTAKE,), {**stamped, "retention.ms": str(30 * _DAY_MS)}
+        ),
+        Topic(receipts_topic(bin_), 1, "partition of the events", INTAKE, (bin_, LOADER), kept),
+        Topic(intake_changelog_topic(bin_), partitions, "scope", INTAKE, (INTAKE,), {**internal, **_CHANGELOG}),
+    ]

@@ -1,0 +1,115 @@
+"""Read the receipts that come after a moment, committed ones only.
+
+Reads     organizer.<BIN>.receipts, from the end it had when `start` was called
+Returns   `ReceiptContent`s, verified
+Promises  reads under no consumer group and commits nothing; every wait is bounded (box: producers)
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from esep.producers.faults import fault_of, is_final, no_topic
+from esep.producers.receipts import ReceiptContent, open_receipt
+from esep.topics import receipts_topic
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_MESSAGES_MAX = 500  # Taken at a time.
+_ASK_AGAIN_S = 0.05
+_NO_LEADER_YET = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+}
+_log = logging.getLogger(__name__)
+
+
+class ReceiptReader:
+    """The receipts of one organizer. public_key: the authority's; without it signatures are not verified."""
+
+    def __init__(
+        self, organizer_bin: str, bootstrap_servers: str, *, public_key: Ed25519PublicKey | None = None
+    ) -> None:
+        self.topic = receipts_topic(organizer_bin)
+        self._bootstrap_servers = bootstrap_servers
+        self._public_key = public_key
+        self._consumer = Consumer(_config(bootstrap_servers), logger=_log)
+
+    def start(self, timeout_s: float = 10.0) -> None:
+        """Note where the topic ends now: what comes later is read. BrokerUnavailable or SettingInvalid if it cannot.
+
+        A topic that has just been made may have no leader yet, so this asks again until timeout_s.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            try:
+                self._consumer.assign(self._ends(timeout_s))
+            except KafkaException as error:
+                reason: KafkaError = error.args[0]
+                if reason.code() not in _NO_LEADER_YET or time.monotonic() > deadline_s:
+                    raise fault_of(reason, self.topic, self._bootstrap_servers) from error
+                time.sleep(_ASK_AGAIN_S)
+            else:
+                return
+
+    def read(self, timeout_s: float) -> list[ReceiptContent]:
+        """Return the receipts that have come, as soon as there are any; none after timeout_s.
+
+        Raises InvariantBroken for a receipt that is not as it was signed, SettingInvalid where access is refused.
+        """
+        messages = self._consumer.consume(1, timeout=timeout_s)
+        messages += self._consumer.consume(_MESSAGES_MAX, timeout=0) if messages else []
+        contents = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                contents.append(open_receipt(message.value(), self._public_key))
+            elif is_final(error):
+                raise fault_of(error, self.topic, self._bootstrap_servers)
+            else:
+                _log.warning("reading %s: %s", self.topic, error)
+        return contents
+
+    def close(self) -> None:
+        """Leave the brokers."""
+        self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ends(self, timeout_s: float) -> list[TopicPartition]:
+        metadata = self._consumer.list_topics(timeout=timeout_s).topics.get(self.topic)
+        if metadata is None:
+            raise no_topic(self.topic)
+        parts = [TopicPartition(self.topic, number) for number in metadata.partitions]
+        for part in parts:
+            part.offset = self._consumer.get_watermark_offsets(part, timeout=timeout_s)[1]
+        return parts
+
+
+def _config(bootstrap_servers: str) -> dict[str, object]:
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "group.id": f"esep-receipts-{uuid.uuid4()}",  # librdkafka wants one; nothing is ever committed to it.
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",  # Only if what was the end has been removed meanwhile.
+        "fetch.wait.max.ms": 100,
+        "reconnect.backoff.max.ms": 1000,
+    }

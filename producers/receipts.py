@@ -1,0 +1,99 @@
+"""Receipts: what the authority says became of an organizer's events, opened and verified.
+
+Reads     the values of messages on organizer.<BIN>.receipts
+Returns   `ReceiptContent`, the signed part
+Promises  no content leaves here whose hash is wrong, nor, where the key is given, one that the authority has not signed
+          (DESIGN §3, §4; box: producers)
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from cryptography.exceptions import InvalidSignature
+from pydantic import BaseModel, ConfigDict
+
+from esep.codec import decode_body, decode_one
+from esep.errors import InvariantBroken
+from esep.schemas import schema
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_RECEIPT, _CONTENT = schema("receipt"), schema("receipt_content")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")  # Later versions may say more.
+
+
+class SequenceRange(_Part):
+    """Sequences from first to last, both included."""
+
+    first: int
+    last: int
+
+
+class StreamAccount(_Part):
+    """All that intake knows of one stream in one partition, from its beginning on."""
+
+    stream_id: str
+    consumed: tuple[SequenceRange, ...]
+    missing: tuple[SequenceRange, ...]
+    accepted_count: int
+    rejected_count: int
+    duplicate_count: int
+
+
+class RejectNotice(_Part):
+    """One message that was refused; stream and sequence where they could be read."""
+
+    offset: int
+    stream_id: str | None
+    sequence: int | None
+    reject_code: str
+    field: str | None
+
+
+class ReceiptContent(_Part):
+    """What became of the messages of one partition from one offset through another."""
+
+    organizer_bin: str
+    topic: str
+    partition: int
+    from_offset: int
+    through_offset: int
+    streams: tuple[StreamAccount, ...]
+    accepted_count: int
+    duplicate_count: int
+    rejects: tuple[RejectNotice, ...]
+
+    def stream(self, stream_id: str) -> StreamAccount | None:
+        """Return the account of a stream that these messages touched, or None."""
+        return next((account for account in self.streams if account.stream_id == stream_id), None)
+
+
+def open_receipt(value: bytes, public_key: Ed25519PublicKey | None) -> ReceiptContent:
+    """Return the content of a receipt; InvariantBroken if it is not what was signed.
+
+    public_key: of the authority; without it the hash is checked and the signature is not.
+    """
+    try:
+        receipt = decode_one(value, _RECEIPT)
+        _verify(receipt, public_key)
+        return ReceiptContent.model_validate(decode_body(receipt["content"], _CONTENT))
+    except (ValueError, InvalidSignature) as error:
+        raise InvariantBroken(
+            "a receipt is not as the authority signed it",
+            detail=str(error) or "its signature does not fit the key",
+            hint="check --receipt-key; if it is the authority's, keep the message and tell the authority",
+        ) from error
+
+
+def _verify(receipt: dict[str, Any], public_key: Ed25519PublicKey | None) -> None:
+    digest = sha256(receipt["content"])
+    if digest.hexdigest() != receipt["content_sha256"]:
+        raise ValueError("its content has another hash than it says")
+    if public_key is not None:
+        public_key.verify(receipt["signature"], digest.digest())

@@ -1,0 +1,152 @@
+"""Records of one partition as blocks of a table: decoded, checked for gaps, cut by month, in Arrow's stream format.
+
+Reads     a `Records`: offsets and message values of one topic partition, in order
+Returns   `Rows`: a frame with the table's columns and what is known of its lanes; per month one block of bytes
+Promises  no I/O; a row per record, or an InvariantBroken that names topic, partition and offset; the same records give
+          the same blocks (box: sinks/clickhouse)
+
+Avro's own reader in ClickHouse would save the decoding here, but takes longer there than both together: 88 columns, one
+record and one field at a time, are read at 80,000 rows a second of the server's time, Arrow at 230,000 (measured).
+Blocks are compressed, which costs what it saves in sending; a third of the bytes go over the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+
+from esep.codec import INDEX, decode, wire_header
+from esep.errors import InvariantBroken, RowGap
+from esep.lineage import TopicPartition
+from esep.schemas import schema
+from esep.sinks.clickhouse.tables import RECEIPTS_TABLE, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from esep.sinks.clickhouse.tables import Table
+
+HASHES = ("body_sha256", "content_sha256")  # Hex in Kafka, FixedString(32) in the tables.
+_COUNTS = ("from_offset", "accepted_count", "duplicate_count", "rejected_count")  # Of a receipt's content.
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+
+
+class Records(NamedTuple):
+    """Consumed records of one topic partition, never none: parallel lists in offset order."""
+
+    source: TopicPartition
+    offsets: list[int]
+    values: list[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records as rows of a table.
+
+    frame: the table's columns and `month` (yyyymm, UTC). last_rows: per cause the row number of its last record here.
+    """
+
+    source: TopicPartition
+    table: Table
+    frame: pl.DataFrame
+    last_rows: dict[TopicPartition, int]
+
+    def months(self) -> dict[int, int]:
+        """Return the number of rows per month, months ascending."""
+        return dict(self.frame.group_by("month").len().sort("month").iter_rows())
+
+    def block(self, month: int) -> bytes:
+        """Return the rows of one month, in offset order, as an Arrow stream of one record batch."""
+        rows = self.frame.filter(pl.col("month") == month).drop("month")
+        batch = rows.rechunk().to_arrow().combine_chunks().to_batches()[0]
+        out = pa.BufferOutputStream()
+        with pa.ipc.new_stream(out, batch.schema, options=_LZ4) as stream:
+            stream.write_batch(batch)
+        content: bytes = out.getvalue().to_pybytes()
+        return content
+
+
+def rows_of(records: Records, last_rows: Mapping[TopicPartition, int] | None) -> Rows:
+    """Return the records as rows.
+
+    last_rows: per cause the number of the last row before these (none: 0); None where that is not known, so that each
+    lane may begin anywhere. Raises RowGap if a lane's rows are not last + 1, InvariantBroken if a record is none.
+    """
+    table = table_of(records.source.topic)
+    frame = read(records, table.record)
+    counted = _counted(records.source, frame, last_rows)
+    return Rows(records.source, table, _as_table(frame, records, table), counted)
+
+
+def read(records: Records, record: str) -> pl.DataFrame:
+    """Return records of this name decoded, a row each in their order; InvariantBroken names the first that is none."""
+    decoded = decode(records.values, frozenset({record}))
+    if decoded.bad:
+        place, code = min(decoded.bad.items())
+        raise InvariantBroken(
+            f"{records.source}: offset {records.offsets[place]} holds no {record}",
+            detail=f"{code}; {len(decoded.bad)} of {len(records.values)} records",
+            hint="a stage of another version writes there, or somebody else does",
+        )
+    return pl.concat(decoded.frames.values(), how="diagonal").sort(INDEX).drop(INDEX)
+
+
+def _counted(
+    source: TopicPartition, frame: pl.DataFrame, last_rows: Mapping[TopicPartition, int] | None
+) -> dict[TopicPartition, int]:
+    """Return the last row of each lane; RowGap if one is not dense."""
+    row = pl.col("row")
+    lanes = frame.group_by("cause_topic", "cause_partition", maintain_order=True).agg(
+        first=row.first(), last=row.last(), dense=(row.diff().drop_nulls() == 1).all()
+    )
+    counted = {}
+    for topic, partition, first, last, dense in lanes.iter_rows():
+        cause = TopicPartition(topic, partition)
+        expected = first if last_rows is None else last_rows.get(cause, 0) + 1
+        if not dense or first != expected:
+            raise RowGap(
+                f"lane {cause} to {source}: rows are not last + 1",
+                detail=f"row {expected} was expected, rows {first} to {last} came" + ("" if dense else " with a hole"),
+                hint="records were lost or written twice; see `esep reconcile`",
+            )
+        counted[cause] = last
+    return counted
+
+
+def _as_table(frame: pl.DataFrame, records: Records, table: Table) -> pl.DataFrame:
+    """Return the columns as the table has them, and `month`."""
+    instant = pl.col(table.instant)
+    hashes = [_hash(frame[name]) for name in HASHES if name in frame.columns]
+    counts = _receipt_counts(frame["content"]) if table is RECEIPTS_TABLE else []
+    topic = [pl.lit(records.source.topic).alias(table.topic_column)] if table.topic_column else []
+    return frame.with_columns(
+        *hashes,
+        *counts,
+        *topic,
+        pl.lit(records.source.partition, pl.Int32).alias(table.partition_column),
+        pl.Series(table.offset_column, records.offsets, pl.Int64),
+        month=instant.dt.year() * 100 + instant.dt.month(),
+    )
+
+
+def _hash(column: pl.Series) -> pl.Series:
+    """Return hashes in hex as their 32 bytes; InvariantBroken if one is none."""
+    decoded = column.str.decode("hex", strict=False)
+    if (decoded.bin.size() != 32).any() or decoded.null_count():
+        raise InvariantBroken(f"a {column.name} is no SHA-256 in hex")
+    return decoded
+
+
+def _receipt_counts(content: pl.Series) -> list[pl.Series]:
+    """Return the counts that stand in the signed part of each receipt."""
+    kind = schema("receipt_content")
+    decoded = decode([wire_header(kind) + body for body in content], frozenset({kind.record}))
+    if decoded.bad:
+        raise InvariantBroken(
+            "a receipt's content is no ReceiptContent", detail=f"{len(decoded.bad)} of {len(content)}"
+        )
+    frame: Any = decoded.frames[kind].with_columns(rejected_count=pl.col("rejects").list.len().cast(pl.Int64))
+    return [frame[name] for name in _COUNTS]

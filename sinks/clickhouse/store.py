@@ -1,0 +1,116 @@
+"""What the loader asks of ClickHouse: what a table holds, and to take one block.
+
+Reads     tables, by their projections where one answers
+Writes    one block per call, as one insert under one token
+Promises  each call is one request; an insert is one block of one month or is refused (box: sinks/clickhouse)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from esep.lineage import TopicPartition
+from esep.sinks.clickhouse.client import connect, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from esep.settings import Settings
+    from esep.sinks.clickhouse.pending import Pending
+    from esep.sinks.clickhouse.tables import Table
+
+_INSERT = {  # One request, one block, one part: only so is a token the token of all its rows or of none.
+    "async_insert": 0,
+    "wait_for_async_insert": 1,
+    "insert_deduplicate": 1,
+    "input_format_parallel_parsing": 0,
+    "min_insert_block_size_rows": 0,
+    "min_insert_block_size_bytes": 0,
+    "max_insert_block_size": 100_000_000,
+    "max_partitions_per_insert_block": 1,
+    "throw_on_max_partitions_per_insert_block": 1,
+    "optimize_on_insert": 0,  # Or rows of one identity would be merged before `reconcile` could see them.
+}
+
+
+@dataclass(slots=True)
+class Held:
+    """What a table holds of one topic partition: highest offset (None: nothing), rows, per cause the highest row."""
+
+    offset_max: int | None = None
+    rows: int = 0
+    last_rows: dict[TopicPartition, int] = field(default_factory=dict)
+
+
+class Store:
+    """The tables of one database. Every call raises SinkUnavailable if nobody answers in time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._what = f"ClickHouse at {settings.clickhouse_url}"
+        self._client = connect(settings)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def held(self, table: Table) -> dict[TopicPartition, Held]:
+        """Return what a table holds, for each topic partition of which it holds anything.
+
+        topic is that of the rows, or the table's only one. Reads the projection `lanes`, whatever the table's size.
+        """
+        topic = table.topic_column or "''"
+        rows = self._query(
+            f"""
+            SELECT {topic}, {table.partition_column}, cause_topic, cause_partition,
+                max(row), max({table.offset_column}), count()
+            FROM {table.name}
+            GROUP BY {topic}, {table.partition_column}, cause_topic, cause_partition
+            """  # noqa: S608 - names from tables.py
+        )
+        found: defaultdict[TopicPartition, Held] = defaultdict(Held)
+        for name, partition, cause_topic, cause_partition, row, offset, count in rows:
+            held = found[TopicPartition(name or table.topic, partition)]
+            held.offset_max = offset if held.offset_max is None else max(held.offset_max, offset)
+            held.rows += count
+            held.last_rows[TopicPartition(cause_topic, cause_partition)] = row
+        return found
+
+    def present(self, table: Table, source: TopicPartition, pending: Pending, months: Iterable[int]) -> dict[int, int]:
+        """Return how many rows of a noted range the table holds in each of these months; no entry for none."""
+        topic = f"{table.topic_column} = {{topic:String}} AND" if table.topic_column else ""
+        rows = self._query(
+            f"""
+            SELECT toYYYYMM({table.instant}) AS month, count()
+            FROM {table.name}
+            WHERE {topic} {table.partition_column} = {{partition:Int32}}
+                AND {table.offset_column} BETWEEN {{first:Int64}} AND {{last:Int64}}
+                AND toYYYYMM({table.instant}) IN {{months:Array(UInt32)}}
+            GROUP BY month
+            """,  # noqa: S608 - names from tables.py
+            topic=source.topic,
+            partition=source.partition,
+            first=pending.first,
+            last=pending.last,
+            months=sorted(months),
+        )
+        return {int(month): int(count) for month, count in rows}
+
+    def insert(self, table: Table, token: str, block: bytes) -> None:
+        """Insert one block; under a token that is known already nothing is added."""
+        try:
+            self._client.raw_insert(
+                table.name, None, block, fmt="ArrowStream", settings={**_INSERT, "insert_deduplication_token": token}
+            )
+        except DatabaseError as error:
+            raise translate(error, self._what) from error
+
+    def _query(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+        try:
+            return [tuple(row) for row in self._client.query(sql, parameters=parameters).result_rows]
+        except DatabaseError as error:
+            raise translate(error, self._what) from error

@@ -1,0 +1,1 @@
+"""Compliance alerts: `ledger` in, `compliance.alerts` out (box: alerts)."""

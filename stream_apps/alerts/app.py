@@ -1,0 +1,17 @@
+"""The process `esep run alerts`: the stage alerts, run by the shell that all stages share.
+
+Reads     `ledger`, and on assignment `alerts.changelog`
+Writes    `compliance.alerts` and `alerts.changelog`, one transaction per poll
+Promises  what `worker` promises; nothing of its own (box: alerts)
+"""
+
+from __future__ import annotations
+
+from esep.settings import load_settings
+from esep.stream_apps.alerts.stage import AlertsStage
+from esep.stream_apps.launch import launch
+
+
+def main() -> int:
+    """Work until told to stop; return the exit code."""
+    return launch(AlertsStage(), load_settings())

@@ -1,0 +1,1 @@
+"""From an organizer's raw messages to `accepted`, `rejected` and signed receipts (box: intake)."""

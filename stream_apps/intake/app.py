@@ -1,0 +1,38 @@
+"""The process `esep run intake`: the stage intake, run by the shell that all stages share.
+
+Reads     `organizer.<BIN>.events` of every organizer in the register, and on assignment `intake.<BIN>.changelog`
+Writes    `accepted`, `rejected`, `organizer.<BIN>.receipts`, `intake.<BIN>.changelog`, one transaction per poll
+Promises  what `worker` promises; nothing of its own (box: intake)
+"""
+
+from __future__ import annotations
+
+import time
+
+from esep.identifiers import PersonKeys
+from esep.keys import load_receipt_key
+from esep.register import load_register
+from esep.settings import load_settings
+from esep.stream_apps.intake.receipts import ReceiptSigner
+from esep.stream_apps.intake.stage import IntakeStage
+from esep.stream_apps.launch import launch
+
+
+def main() -> int:
+    """Work until told to stop; return the exit code.
+
+    Raises FileUnusable or SettingInvalid where the register or a key cannot be used.
+    """
+    settings = load_settings()
+    stage = IntakeStage(
+        load_register(settings.register_file),
+        PersonKeys(settings.secret("routing_key_file")),
+        ReceiptSigner(load_receipt_key(settings.secret("receipt_key_file")), _now_ms),
+        events_partitions=settings.events_partitions,
+        ledger_partitions=settings.ledger_partitions,
+    )
+    return launch(stage, settings)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

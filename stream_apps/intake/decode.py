@@ -1,0 +1,126 @@
+"""The messages of one poll as frames: what can be read of each, and why the others cannot be read.
+
+Reads     batches of organizers' topics, as they came
+Returns   `Messages`: identities and verdicts of all messages in order; wagers and payouts as one frame
+Promises  one decoding per schema over the whole poll; what is no event gets its code and costs no other message
+          (DESIGN §4 "Decode"; clause O9-4.3; box: intake)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from esep.codec import INDEX, Decoded, decode, empty_frame
+from esep.codes import PRECEDENCE
+from esep.events import CORRECTION, EVENT_RECORDS, PAYOUT, WAGER, unified
+from esep.stream_apps.intake.precedence import all_passed
+from esep.stream_apps.stage import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from esep.schemas import Schema
+
+SECTION_MAX = 8_192  # Messages of one receipt. Each may need 190 bytes as a reject and 170 as a stream: below 4 MiB.
+SHA256_BYTES = 32
+RECEIVED_AT = pl.Datetime("ms", "UTC")
+_IDENTITY = ("organizer_bin", "stream_id", "sequence", "event_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """All messages of a poll, numbered by `place` from 0 on, section by section.
+
+    sections: the batches, cut into pieces of at most SECTION_MAX messages. starts: the place of each section's first
+    message, then the number of messages. section_of: the section of each message. digests: the SHA-256 of each value.
+    identity: per message organizer_bin, stream_id, sequence and event_type, null where they cannot be read.
+    unreadable: per message the verdict on its bytes. events: wagers and payouts in order of their `index`, which is
+    their place, with `received_at`.
+    """
+
+    sections: list[Batch]
+    starts: list[int]
+    section_of: np.ndarray
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    digests: list[bytes]
+    offsets: np.ndarray
+    identity: pl.DataFrame
+    unreadable: np.ndarray
+    events: pl.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def read_messages(batches: Sequence[Batch]) -> Messages:
+    """Return the messages of a poll; `received_at` is the broker's stamp."""
+    sections = [section for batch in batches for section in _cut(batch)]
+    starts = [0, *accumulate(map(len, sections))]
+    values = list(chain.from_iterable(section.values for section in sections))
+    received_ms = np.fromiter(chain.from_iterable(section.timestamps_ms for section in sections), np.int64, starts[-1])
+    decoded = decode(values, EVENT_RECORDS)
+    events = _events(decoded, received_ms)
+    return Messages(
+        sections=sections,
+        starts=starts,
+        section_of=np.repeat(np.arange(len(sections)), np.diff(starts)),
+        keys=list(chain.from_iterable(section.keys for section in sections)),
+        values=values,
+        digests=[sha256(value or b"").digest() for value in values],
+        offsets=np.fromiter(chain.from_iterable(section.offsets for section in sections), np.int64, starts[-1]),
+        identity=_identity(events, decoded, len(values)),
+        unreadable=_unreadable(decoded, len(values)),
+        events=events,
+    )
+
+
+def _cut(batch: Batch) -> Iterator[Batch]:
+    if len(batch) <= SECTION_MAX:
+        yield batch
+        return
+    for start in range(0, len(batch), SECTION_MAX):
+        part = slice(start, start + SECTION_MAX)
+        yield Batch(batch.source, batch.offsets[part], batch.timestamps_ms[part], batch.keys[part], batch.values[part])
+
+
+def _events(decoded: Decoded, received_ms: np.ndarray) -> pl.DataFrame:
+    """Return wagers and payouts in one frame, in order; a payout's selections are empty."""
+    wagers, payouts = (_frame(decoded, schema) for schema in (WAGER, PAYOUT))
+    none = pl.lit([], dtype=wagers.schema["selections"])
+    events = unified(wagers, payouts.with_columns(selections=none)).sort(INDEX)
+    return events.with_columns(pl.Series("received_at", received_ms[events[INDEX].to_numpy()]).cast(RECEIVED_AT))
+
+
+def _frame(decoded: Decoded, schema: Schema) -> pl.DataFrame:
+    found = decoded.frames.get(schema)
+    return found if found is not None else _no_rows(schema)
+
+
+@cache
+def _no_rows(schema: Schema) -> pl.DataFrame:
+    return empty_frame(schema).with_columns(pl.Series(INDEX, [], dtype=pl.UInt32))
+
+
+def _identity(events: pl.DataFrame, decoded: Decoded, count: int) -> pl.DataFrame:
+    if events.height == count:
+        return events.select(_IDENTITY)
+    columns = [INDEX, *_IDENTITY]
+    corrections = _frame(decoded, CORRECTION).with_columns(event_type=pl.lit("CORRECTION"))
+    unread = pl.DataFrame({INDEX: list(decoded.bad)}, schema={INDEX: pl.UInt32})
+    parts = [events.select(columns), corrections.select(columns), unread]
+    return pl.concat(parts, how="diagonal").sort(INDEX).drop(INDEX)
+
+
+def _unreadable(decoded: Decoded, count: int) -> np.ndarray:
+    verdicts = all_passed(count)
+    for place, code in decoded.bad.items():
+        verdicts[place] = PRECEDENCE[code]
+    return verdicts

@@ -1,0 +1,145 @@
+"""The stage intake: organizers' raw messages become accepted postings, rejects and signed receipts.
+
+Reads     `organizer.<BIN>.events`, keyed by stream
+Returns   `accepted` by person, `rejected`, `organizer.<BIN>.receipts`; the streams that changed
+Promises  every message is accepted, rejected or a repetition, and its receipt says which; the broker's stamp is the
+          only clock; how messages are cut into polls changes no verdict (DESIGN §3, §4; clauses O9-4.3, O9-5.3;
+          box: intake)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from esep.checks import check_form
+from esep.codec import INDEX
+from esep.lineage import TopicPartition
+from esep.stream_apps.intake.accepted import accepted_writes
+from esep.stream_apps.intake.accounts import take_sequences
+from esep.stream_apps.intake.changelog import apply_changes, changes_of
+from esep.stream_apps.intake.decode import read_messages
+from esep.stream_apps.intake.enrich import enrich
+from esep.stream_apps.intake.facts import Facts
+from esep.stream_apps.intake.instants import check_instants
+from esep.stream_apps.intake.lanes import Lanes
+from esep.stream_apps.intake.origin import check_origin
+from esep.stream_apps.intake.precedence import PASSED, fault, places
+from esep.stream_apps.intake.receipts import receipt_writes
+from esep.stream_apps.intake.rejects import rejected_writes, rejects_of
+from esep.stream_apps.intake.sequences import Stream
+from esep.stream_apps.stage import Batch, PartitionState, Result
+from esep.topics import ACCEPTED, INTAKE, events_topic, intake_changelog_topic, organizer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from esep.identifiers import PersonKeys
+    from esep.register import Register
+    from esep.stream_apps.intake.accounts import Accounts
+    from esep.stream_apps.intake.decode import Messages
+    from esep.stream_apps.intake.receipts import ReceiptSigner
+
+Streams = dict[str, Stream]  # What intake knows of an input partition, by stream id.
+
+
+class IntakeStage:
+    """Implements `esep.stream_apps.stage.Stage`; its data are `Streams`.
+
+    events_partitions, ledger_partitions: how many each organizer's topic and `accepted` have; they never change.
+    """
+
+    name = INTAKE
+
+    def __init__(
+        self,
+        register: Register,
+        person_keys: PersonKeys,
+        signer: ReceiptSigner,
+        *,
+        events_partitions: int,
+        ledger_partitions: int,
+    ) -> None:
+        self.inputs: Sequence[str] = [events_topic(organizer_bin) for organizer_bin in register.bins]
+        self._facts = Facts(register)
+        self._person_keys = person_keys
+        self._signer = signer
+        self._events_partitions = events_partitions
+        self._outputs = [TopicPartition(ACCEPTED, partition) for partition in range(ledger_partitions)]
+
+    def changelog_of(self, source: TopicPartition) -> TopicPartition:
+        """Return the changelog partition: the one of the same number in the organizer's changelog."""
+        return TopicPartition(intake_changelog_topic(organizer_of(source.topic)), source.partition)
+
+    def empty(self, source: TopicPartition) -> Streams:  # noqa: ARG002 - every partition begins alike
+        """Return the data of a partition without messages."""
+        return {}
+
+    def restore(self, data: Streams, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Apply the next changelog records to the streams."""
+        apply_changes(data, keys, values)
+
+    def process(self, batches: Sequence[Batch], states: Mapping[TopicPartition, PartitionState[Streams]]) -> Result:
+        """Return what the messages of a poll become."""
+        messages = read_messages(batches)
+        verdicts, groups = check_origin(messages, self._events_partitions)
+        accounts = take_sequences(messages, groups, {source: state.data for source, state in states.items()})
+        fault(verdicts, accounts.conflict, "SEQUENCE_CONFLICT")
+        events, licences = self._check(messages, accounts.fresh, verdicts)
+        accounts.count(verdicts)
+        positions = {batch.source: states[batch.source].position for batch in batches}
+        lanes = Lanes(positions)
+        postings = enrich(events, self._facts, licences, messages.digests)
+        rejects = rejects_of(messages, verdicts)
+        outputs = [
+            *accepted_writes(messages, postings, self._person_keys, self._outputs, lanes),
+            *rejected_writes(messages, rejects, lanes),
+            *receipt_writes(messages, accounts, rejects, positions, lanes, self._signer),
+        ]
+        reached = {batch.source: lanes.position(batch.source, batch.next_offset) for batch in batches}
+        return Result(outputs, _changelog(messages, accounts), reached, _changes(messages, accounts))
+
+    def settle(self, states: Mapping[TopicPartition, PartitionState[Streams]], changes: object) -> None:
+        """Put the streams that changed."""
+        assert isinstance(changes, dict)  # noqa: S101 - it is what `process` returned
+        for source, streams in changes.items():
+            states[source].data.update(streams)
+
+    def _check(self, messages: Messages, fresh: np.ndarray, verdicts: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+        """Add the verdicts on form, time and register of what is new; return the accepted events and their licences."""
+        events = _where(messages.events, fresh[messages.events[INDEX].to_numpy()])
+        at = events[INDEX].to_numpy()
+        found, licences = self._facts.look_up(messages, events)
+        for more in (places(check_form(events)), check_instants(events)):
+            np.minimum(found, more, out=found)
+        verdicts[at] = found
+        correction = fresh.copy()
+        correction[messages.events[INDEX].to_numpy()] = False
+        fault(verdicts, correction, "CORRECTION_NOT_TAKEN")
+        fault(verdicts, correction & self._facts.unknown(messages), "ORGANIZER_UNKNOWN")
+        accepted = found == PASSED
+        return _where(events, accepted), licences[accepted]
+
+
+def _where(events: pl.DataFrame, mask: np.ndarray) -> pl.DataFrame:
+    """Return some of the events; nearly always it is all of them."""
+    return events if mask.all() else events.filter(pl.Series(mask))
+
+
+def _changes(messages: Messages, accounts: Accounts) -> dict[TopicPartition, Streams]:
+    """Return the streams that changed, by input partition: those after the last section that touches them."""
+    changes: dict[TopicPartition, Streams] = {}
+    for account in accounts.accounts:
+        changes.setdefault(messages.sections[account.section].source, {})[account.stream_id] = account.after
+    return changes
+
+
+def _changelog(messages: Messages, accounts: Accounts) -> dict[TopicPartition, tuple[list[bytes], list[bytes | None]]]:
+    """Return the changelog records of each input partition; of a key that changes repeatedly, the last one."""
+    records: dict[TopicPartition, dict[bytes, bytes | None]] = {}
+    for account in accounts.accounts:
+        source = messages.sections[account.section].source
+        records.setdefault(source, {}).update(changes_of(account.stream_id, account.after))
+    return {source: (list(latest), list(latest.values())) for source, latest in records.items()}

@@ -1,0 +1,1 @@
+"""Running totals per person and per person and organizer: `accepted` in, `ledger` out (box: totals)."""

@@ -1,0 +1,37 @@
+"""Services that tests share: each is started once per session, and per worker under xdist, when first asked for."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from esep.embedded.clickhouse import ClickHouseServer
+from esep.embedded.kafka import KafkaBroker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The machine may be busy with the services of other tests, so that time says nothing.
+settings.register_profile("esep", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("esep")
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[KafkaBroker]:
+    """One real broker; name topics, groups and transactional ids after the test, since others use it too."""
+    with tempfile.TemporaryDirectory(prefix="esep-kafka-") as data_dir, KafkaBroker(Path(data_dir)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[ClickHouseServer]:
+    """One real engine behind HTTP; name databases and tables after the test, since others use it too."""
+    with (
+        tempfile.TemporaryDirectory(prefix="esep-clickhouse-") as data_dir,
+        ClickHouseServer(Path(data_dir)) as started,
+    ):
+        yield started

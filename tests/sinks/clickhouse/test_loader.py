@@ -1,0 +1,397 @@
+"""Each committed record is one row, whatever is killed, stopped, repeated or late.
+
+First the loader itself between a group and a store that do as an adversary likes; then a real loader process between a
+real broker and a real engine.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esep.codec import encode_one
+from esep.errors import SinkUnavailable
+from esep.lineage import TopicPartition
+from esep.schemas import schema
+from esep.settings import Settings
+from esep.sinks.clickhouse.frames import Records
+from esep.sinks.clickhouse.group import Mark, Superseded
+from esep.sinks.clickhouse.loader import Loader
+from esep.sinks.clickhouse.pending import Committed, Pending
+from esep.sinks.clickhouse.store import Held
+from esep.topics import LEDGER, REJECTED, events_topic
+from tests.sinks.line import BINS, Line, rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from esep.sinks.clickhouse.tables import Table
+    from tests.sinks.line import Servers
+
+SOURCE = TopicPartition(REJECTED, 0)
+LANE = TopicPartition(events_topic(BINS[0]), 0)
+VALUES = [encode_one(record, schema("rejected")) for record in rejected(40, bin_=BINS[0])]
+
+
+FAULTS = (
+    *("kill before commit", "kill after commit", "fence", "rebalance", "doubt", "kill between steps"),
+    *("kill while inserting", "kill after insert", "lose request", "lose answer", "swallow"),
+)
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+@dataclass
+class World:
+    """Kafka and ClickHouse as far as a loader sees them, and an adversary who decides at every request.
+
+    offsets: of the committed records; the holes are markers and aborted records. seed: of the adversary, who spoils
+    at most faults_left requests, a third of those that he can. allowed: what he may do to them.
+    late: inserts that were sent by a process that is no more and arrive at some time, or never.
+    """
+
+    offsets: list[int]
+    seed: int = 0
+    faults_left: int = 0
+    allowed: frozenset[str] = frozenset(FAULTS)
+    committed: Mark | None = None
+    tokens: set[str] = field(default_factory=set)
+    rows: Counter[int] = field(default_factory=Counter)
+    row_of: dict[int, int] = field(default_factory=dict)
+    late: list[tuple[str, list[int]]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.draw = random.Random(self.seed)
+
+    def fault(self, *kinds: str) -> str:
+        """Return what befalls a request that any of these may befall, most often nothing."""
+        if self.late and self.draw.random() < 0.2:
+            self.take(*self.late.pop(self.draw.randrange(len(self.late))))
+            self.seen.add("arrival")
+        possible = [kind for kind in kinds if kind in self.allowed]
+        if not possible or self.faults_left == 0 or self.draw.random() > 1 / 3:
+            return ""
+        self.faults_left -= 1
+        fault = self.draw.choice(possible)
+        self.seen.add(fault)
+        return fault
+
+    def take(self, token: str, offsets: list[int]) -> None:
+        if token not in self.tokens:
+            self.tokens.add(token)
+            self.rows.update(offsets)
+
+    def values(self, offsets: list[int]) -> Records:
+        return Records(SOURCE, offsets, [VALUES[self.offsets.index(offset)] for offset in offsets])
+
+
+class FakeGroup:
+    """Stands in for LoaderGroup."""
+
+    def __init__(self, world: World, on_assigned: Callable[..., Any], on_revoked: Callable[[], None]) -> None:
+        self.world = world
+        self.on_assigned, self.on_revoked = on_assigned, on_revoked
+        self.position: int | None = None
+
+    def fetch(self, records_max: int, wait_s: float) -> list[Records]:
+        world = self.world
+        if world.fault("rebalance"):
+            self.on_revoked()
+            self.position = None
+        if self.position is None:
+            try:
+                self.position = self.on_assigned([SOURCE])[SOURCE]
+            except Superseded:
+                return []
+        size = world.draw.randrange(1, 10)
+        offsets = [offset for offset in world.offsets if offset >= self.position][:size]
+        if not offsets:
+            return []
+        self.position = offsets[-1] + 1
+        return [world.values(offsets)]
+
+    def commit(self, marks: dict[TopicPartition, Mark]) -> None:
+        fault = self.world.fault("kill before commit", "kill after commit", "fence")
+        if fault == "kill before commit":
+            raise Killed
+        if fault == "fence":
+            self.position = None
+            raise Superseded
+        self.world.committed = marks[SOURCE]
+        if fault == "kill after commit":
+            raise Killed
+
+    def committed(self, sources: list[TopicPartition]) -> dict[TopicPartition, Committed | None]:
+        mark = self.world.committed
+        return {SOURCE: None if mark is None else Committed(mark.offset, Pending.decode(mark.metadata))}
+
+    def earliest(self, source: TopicPartition) -> int:
+        return 0
+
+    def positions(self, sources: Any) -> dict[TopicPartition, int]:
+        return {} if self.position is None else dict.fromkeys(sources, self.position)
+
+    def is_confirmed(self) -> bool:
+        return not self.world.fault("doubt")
+
+    def close(self) -> None:
+        pass
+
+
+class FakeStore:
+    """Stands in for Store."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def held(self, table: Table) -> dict[TopicPartition, Held]:
+        rows = self.world.rows
+        if not rows:
+            return {}
+        last = max(self.world.offsets.index(offset) + 1 for offset in rows)
+        return {SOURCE: Held(max(rows), rows.total(), {LANE: last})}
+
+    def present(self, table: Table, source: TopicPartition, pending: Pending, months: Any) -> dict[int, int]:
+        found: Counter[int] = Counter()
+        for offset, count in self.world.rows.items():
+            month = _month(self.world.offsets.index(offset))
+            if pending.first <= offset <= pending.last and month in months:
+                found[month] += count
+        return dict(found)
+
+    def insert(self, table: Table, token: str, block: bytes) -> None:
+        offsets = pl.read_ipc_stream(io.BytesIO(block))["rejected_offset"].to_list()
+        fault = self.world.fault("kill while inserting", "kill after insert", "lose request", "lose answer", "swallow")
+        if fault == "kill while inserting":
+            self.world.late.append((token, offsets))
+            raise Killed
+        if fault == "lose request":
+            raise SinkUnavailable("ClickHouse did not answer")
+        if fault != "swallow":  # As the embedded engine did with what it could not write.
+            self.world.take(token, offsets)
+        if fault == "lose answer":
+            raise SinkUnavailable("ClickHouse did not answer")
+        if fault == "kill after insert":
+            raise Killed
+
+    def close(self) -> None:
+        pass
+
+
+class Impatient(threading.Event):
+    """A stop that is set once all is loaded; waits for nothing."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+    def is_set(self) -> bool:
+        committed = self.world.committed
+        done = committed is not None and committed.offset > self.world.offsets[-1]
+        return done or (committed is None and not self.world.offsets)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return False
+
+
+def _month(place: int) -> int:
+    return [202609, 202610, 202611][(place + 1) % 3]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quiet() -> None:
+    logging.getLogger("esep.sinks.clickhouse.loader").setLevel(logging.ERROR)  # Thousands of retries are no news.
+
+
+def _run(world: World) -> None:
+    """Run one loader process until all is loaded, it is killed, or it gives up."""
+
+    def read(servers: str, source: TopicPartition, first: int, end: int) -> Iterator[Records]:
+        yield world.values([offset for offset in world.offsets if first <= offset < end])
+
+    def on_step(step: str) -> None:
+        if world.fault("kill between steps"):
+            raise Killed
+
+    def join(_: Any, topics: Any, *, on_assigned: Any, on_revoked: Any) -> FakeGroup:
+        return FakeGroup(world, on_assigned, on_revoked)
+
+    loader = Loader(Settings(), FakeStore(world), read, Impatient(world), on_step)  # type: ignore[arg-type]
+    loader.run([REJECTED], join)  # type: ignore[arg-type]
+
+
+OFFSETS = st.lists(st.integers(0, 120), unique=True, min_size=1, max_size=30).map(sorted)
+
+
+def _run_until_loaded(world: World, between: Callable[[], None] = lambda: None) -> None:
+    for _ in range(100):
+        try:
+            _run(world)
+        except (Killed, SinkUnavailable):
+            between()
+        else:
+            return
+    pytest.fail("the loader makes no progress")
+
+
+@settings(max_examples=250, deadline=None)
+@given(OFFSETS, st.integers(), st.integers(0, 40))
+def test_every_record_is_loaded_once_under_any_schedule(offsets: list[int], seed: int, faults: int) -> None:
+    """The adversary kills before and after every effect, fences, rebalances, loses requests and answers, lets the
+    engine acknowledge what it does not store, and delivers the insert of a dead process at any later time.
+    """
+    world = World(offsets, seed, faults)
+    _run_until_loaded(world)
+    for insert in world.late:
+        world.take(*insert)
+    assert world.rows == Counter(offsets)
+    assert world.committed == Mark(offsets[-1] + 1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(OFFSETS, st.integers(), st.integers(0, 40))
+def test_tokens_forgotten_between_processes_cost_nothing_where_nothing_is_late(
+    offsets: list[int], seed: int, faults: int
+) -> None:
+    """What is older than the deduplication window is told from the rows themselves."""
+    world = World(offsets, seed, faults, frozenset(FAULTS) - {"kill while inserting"})
+    _run_until_loaded(world, between=world.tokens.clear)
+    assert world.rows == Counter(offsets)
+
+
+def test_adversary_does_all_that_he_can() -> None:
+    """Or the properties above would hold of a world in which nothing happens."""
+    worlds = [World(list(range(0, 60, 2)), seed, 20) for seed in range(50)]
+    for world in worlds:
+        _run_until_loaded(world)
+    assert set.union(*(world.seen for world in worlds)) == {*FAULTS, "arrival"}
+
+
+# From here on with real processes.
+
+
+@pytest.fixture(scope="module")
+def line(servers: Servers) -> Line:
+    """One line for all tests that leave it whole: each adds records and then compares all there are."""
+    return servers.line()
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_tables_hold_what_was_committed_field_by_field(line: Line) -> None:
+    line.fill(3)
+    with line.loader() as loader:
+        loader.wait_ready()
+        line.wait_rows(line.total())
+        assert loader.stop() == 0
+        assert loader.status()["state"] == "stopped"
+    line.assert_equal()
+
+
+KILLS = [("decoded", 1), ("noted", 1), ("inserted", 1), ("inserted", 4), ("advanced", 1)]
+KILLS_WHILE_REPEATING = [("reread", 1), ("inserted", 1), ("inserted", 2), ("advanced", 1)]
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_loader_killed_between_any_two_steps_loads_each_record_once(line: Line) -> None:
+    """Each kill finds records that came while the loader was away; the last ones find a noted range as well."""
+    for step, nth in KILLS:
+        line.fill(1)
+        _killed_at(line, step, nth)
+    for step, nth in KILLS_WHILE_REPEATING:
+        _killed_at(line, step, nth)
+    with line.loader() as loader:
+        line.wait_rows(line.total())
+        assert loader.stop() == 0
+    line.assert_equal()
+
+
+def _killed_at(line: Line, step: str, nth: int) -> None:
+    with line.loader(at=step, nth=nth, signal="SIGKILL") as loader:
+        assert loader.wait() == -signal.SIGKILL, loader.log.read_text()
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_loader_waits_while_clickhouse_is_away(line: Line, servers: Servers) -> None:
+    with line.loader() as loader:
+        loader.wait_ready()
+        servers.clickhouse.kill()
+        line.fill(1)
+        time.sleep(2)  # Not for readiness: this long ClickHouse is to be away.
+        servers.clickhouse.start()
+        servers.clickhouse.wait_ready()
+        line.wait_rows(line.total())
+        assert loader.stop() == 0
+    line.assert_equal()
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_partitions_move_to_a_second_loader_and_back_from_one_that_was_stopped(line: Line) -> None:
+    """One loader stops (SIGSTOP) with a range noted and not inserted; the other takes over; then the first wakes up."""
+    with line.loader(1) as second:
+        second.wait_ready()
+        line.fill(1)
+        with line.loader(0, at="noted", signal="SIGSTOP") as first:
+            line.wait_rows(line.total())  # The second loads its part, and the first one's after the session time-out.
+            line.fill(1)
+            line.wait_rows(line.total())
+            first.signal(signal.SIGCONT)
+            first.wait_ready()
+            line.fill(1)
+            line.wait_rows(line.total())
+            assert first.stop() == 0
+        assert second.stop() == 0
+    line.assert_equal()
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_second_loader_of_the_same_place_puts_the_first_one_out(line: Line) -> None:
+    with line.loader(0) as first:
+        first.wait_ready()
+        with line.loader(0) as second:
+            assert first.wait() == 76
+            line.fill(1)
+            line.wait_rows(line.total())
+            assert second.stop() == 0
+    line.assert_equal()
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_emptied_table_stops_the_loader(line: Line) -> None:
+    """Offsets say that rows are there which are not: the next row is not last + 1."""
+    emptied = line.with_new_database()
+    line.fill(1)
+    with emptied.loader() as loader:
+        assert loader.wait() == 70
+        assert "rows are not last + 1" in loader.log.read_text()
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_lost_offsets_stop_the_loader_while_rows_are_there(line: Line) -> None:
+    line.recreate_topics()
+    line.fill(1)
+    with line.loader() as loader:
+        assert loader.wait() == 70
+        assert "no offset is committed, but the table holds" in loader.log.read_text()
+    assert line.count(TopicPartition(LEDGER, 0)) > 0

@@ -1,0 +1,96 @@
+"""Migrations: once each, in order, repeatable, and never changed after the fact."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from esep.errors import EsepError, FileUnusable
+from esep.settings import Settings
+from esep.sinks.clickhouse.client import connect
+from esep.sinks.clickhouse.migrate import FOLDER, migrate, read_migrations
+
+if TYPE_CHECKING:
+    from esep.embedded.clickhouse import ClickHouseServer
+
+pytestmark = pytest.mark.clickhouse
+
+
+@pytest.fixture
+def own(clickhouse: ClickHouseServer) -> Settings:
+    return Settings(clickhouse_url=clickhouse.url, clickhouse_database=f"migrate_{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FOLDER, tmp_path / "migrations"))
+
+
+def test_migrations_are_applied_once_and_in_order(own: Settings) -> None:
+    assert migrate(own) == [path.stem for path in sorted(FOLDER.glob("*.sql"))]
+    assert migrate(own) == []
+    with connect(own) as client:
+        names = [row[0] for row in client.query("SHOW TABLES").result_rows]
+    assert {"ledger", "rejected", "receipts", "alerts", "person_totals", "alerts_current"} <= set(names)
+
+
+def test_applied_file_that_has_changed_is_refused(own: Settings, folder: Path) -> None:
+    migrate(own, folder)
+    changed = folder / "0002_rejected.sql"
+    changed.write_text(changed.read_text().replace("ZSTD(1)", "ZSTD(3)", 1))
+    with pytest.raises(FileUnusable, match="0002_rejected was applied and has changed"):
+        migrate(own, folder)
+    changed.unlink()
+    with pytest.raises(FileUnusable, match="0002_rejected was applied and has gone"):
+        migrate(own, folder)
+
+
+def test_comment_of_an_applied_file_may_be_put_right(own: Settings, folder: Path) -> None:
+    migrate(own, folder)
+    changed = folder / "0002_rejected.sql"
+    changed.write_text("-- Said better.\n" + changed.read_text())
+    assert migrate(own, folder) == []
+
+
+def test_migration_that_broke_off_is_applied_again(own: Settings, folder: Path) -> None:
+    broken = folder / "0006_notes.sql"
+    table = "CREATE TABLE IF NOT EXISTS notes (note String) ENGINE = MergeTree ORDER BY note;\n"
+    broken.write_text(table + "CREATE TABLE IF NOT EXISTS more (note Strnig) ENGINE = MergeTree ORDER BY note;\n")
+    with pytest.raises(EsepError):
+        migrate(own, folder)
+    broken.write_text(broken.read_text().replace("Strnig", "String"))
+    assert migrate(own, folder) == ["0006_notes"]
+    with connect(own) as client:
+        states = client.query("SELECT state FROM migrations WHERE name = '0006_notes' ORDER BY noted_at").result_rows
+    assert [row[0] for row in states] == ["BEGUN", "BEGUN", "DONE"]
+
+
+def test_statement_that_cannot_be_repeated_is_refused_before_anything_is_applied(own: Settings, folder: Path) -> None:
+    (folder / "0006_notes.sql").write_text("CREATE TABLE notes (note String) ENGINE = MergeTree ORDER BY note;")
+    with pytest.raises(FileUnusable, match="cannot be repeated"):
+        migrate(own, folder)
+    with pytest.raises(EsepError), connect(own):
+        pass
+
+
+def test_every_statement_may_be_repeated(own: Settings) -> None:
+    migrate(own)
+    with connect(own) as client:
+        for migration in read_migrations():
+            for statement in migration.statements:
+                client.command(statement)
+
+
+def test_views_are_valid(own: Settings) -> None:
+    migrate(own)
+    with connect(own) as client:
+        try:
+            for view in ("person_totals", "alerts_current"):
+                assert client.query(f"SELECT * FROM {view}").result_rows == []
+        except DatabaseError as error:
+            pytest.fail(str(error))

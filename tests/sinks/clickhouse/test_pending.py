@@ -1,0 +1,89 @@
+"""The decisions of the loader, as far as they are plain functions; the whole of them is tested in test_loader."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esep.errors import InvariantBroken, PositionMismatch
+from esep.lineage import TopicPartition
+from esep.sinks.clickhouse.pending import EARLIEST, Committed, Pending, Resume, resume, to_insert, token
+
+LEDGER_3 = TopicPartition("ledger", 3)
+MONTHS = st.sampled_from([202609, 202610, 202611])
+
+
+@st.composite
+def pendings(draw: st.DrawFn) -> Pending:
+    first = draw(st.integers(0, 10**12))
+    last = first + draw(st.integers(0, 10**6))
+    return Pending(first, last, draw(st.integers(1, last - first + 1)), draw(st.integers(1, 9)))
+
+
+@given(pendings())
+def test_noted_range_is_read_back_from_the_metadata_and_fits_into_it(pending: Pending) -> None:
+    assert Pending.decode(pending.encode()) == pending
+    assert len(pending.encode()) < 4096  # The broker's offset.metadata.max.bytes.
+
+
+@pytest.mark.parametrize("metadata", ["", None])
+def test_empty_metadata_is_no_range(metadata: str | None) -> None:
+    assert Pending.decode(metadata) is None
+
+
+@pytest.mark.parametrize("metadata", ["moved by hand", "[]", '{"first": 1}', '{"first": "x", "last": 2}', "7"])
+def test_metadata_of_somebody_else_stops_the_loader(metadata: str) -> None:
+    with pytest.raises(PositionMismatch):
+        Pending.decode(metadata)
+
+
+@given(st.integers(0, 100) | st.none(), st.integers(0, 100) | st.none(), st.integers(0, 5) | st.none())
+def test_loading_goes_on_only_where_table_and_offsets_agree(
+    committed: int | None, offset_max: int | None, length: int | None
+) -> None:
+    """What is in the table must lie before the committed offset or within the noted range; else nothing is loaded."""
+    pending = None if committed is None or length is None else Pending(committed, committed + length, 1, 1)
+    end = None if committed is None else committed + (0 if pending is None else length + 1)  # type: ignore[operator]
+    known = None if committed is None else Committed(committed, pending)
+    if offset_max is not None and (end is None or offset_max >= end):
+        with pytest.raises(PositionMismatch):
+            resume(LEDGER_3, known, offset_max)
+    else:
+        assert resume(LEDGER_3, known, offset_max) == Resume(pending, EARLIEST if end is None else end)
+
+
+def test_range_that_does_not_begin_at_the_committed_offset_stops_the_loader() -> None:
+    with pytest.raises(PositionMismatch):
+        resume(LEDGER_3, Committed(8, Pending(7, 19, 12, 1)), None)
+
+
+@given(st.dictionaries(MONTHS, st.integers(1, 9), min_size=1), st.data())
+def test_each_month_is_there_whole_or_inserted_or_refused(read: dict[int, int], data: st.DataObject) -> None:
+    present = {
+        month: count
+        for month, rows in read.items()
+        if (count := data.draw(st.sampled_from([0, rows, rows + 1, rows - 1])))
+    }
+    if all(present.get(month, 0) in {0, rows} for month, rows in read.items()):
+        assert to_insert(LEDGER_3, read, present) == sorted(read.keys() - present.keys())
+    else:
+        with pytest.raises(InvariantBroken):
+            to_insert(LEDGER_3, read, present)
+
+
+@given(
+    st.lists(
+        st.tuples(pendings(), MONTHS, st.sampled_from(["ledger", "rejected"])), min_size=2, max_size=2, unique=True
+    )
+)
+def test_tokens_differ_where_anything_of_an_insert_differs(inserts: list[tuple[Pending, int, str]]) -> None:
+    (one, month, table), (other, other_month, other_table) = inserts
+    same = (one.first, one.last, one.layout, month, table) == (
+        other.first,
+        other.last,
+        other.layout,
+        other_month,
+        other_table,
+    )
+    assert (token(LEDGER_3, one, month, table) == token(LEDGER_3, other, other_month, other_table)) == same

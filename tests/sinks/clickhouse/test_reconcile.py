@@ -1,0 +1,98 @@
+"""The books of both sides: equal after loading, and every way in which they can differ is named by its lane."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esep.lineage import TopicPartition
+from esep.schemas import schema
+from esep.sinks.clickhouse.client import connect
+from esep.sinks.clickhouse.reconcile import Tally, reconcile
+from esep.topics import ACCEPTED, LEDGER, receipts_topic
+from tests.sinks.line import BINS, IINS, Line, frame_of, postings, receipts
+
+if TYPE_CHECKING:
+    from tests.sinks.line import Servers
+
+
+@pytest.fixture(scope="module")
+def line(servers: Servers) -> Line:
+    """A line whose organizers were told of exactly the postings that are in `accepted` and in the ledger."""
+    made = servers.line()
+    producer = made.producer()
+    events: Counter[str] = Counter()
+    for partition in range(made.partitions):
+        frame = postings(200, partition=partition)
+        made.send(producer, TopicPartition(LEDGER, partition), "ledger", frame)
+        accepted = frame.with_columns(accepted_row=pl.col("row")).select(schema("accepted").fields)
+        made.send(producer, TopicPartition(ACCEPTED, partition), "accepted", accepted)
+        events.update(frame["organizer_bin"].to_list())
+    for bin_ in BINS:
+        told = frame_of("receipt", receipts([events[bin_] - 5, 5], bin_=bin_))
+        made.send(producer, TopicPartition(receipts_topic(bin_), 0), "receipt", told)
+    del made.sent[TopicPartition(ACCEPTED, 0)], made.sent[TopicPartition(ACCEPTED, 1)]  # The loader does not load it.
+    with made.loader() as loader:
+        made.wait_rows(made.total())
+        assert loader.stop() == 0
+    return made
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_books_balance_when_all_is_loaded_and_show_what_is_changed_then(line: Line) -> None:
+    report = reconcile(line.settings, BINS)
+    assert report.balanced, report.differences
+    sent = pl.concat([frame for target, frames in line.sent.items() if target.topic == LEDGER for frame in frames])
+    for event_type in ("WAGER", "PAYOUT"):
+        amount = sent.filter(pl.col("event_type") == event_type)["amount_tiyn"].sum()
+        assert report.amount_tiyn(event_type, "kafka") == report.amount_tiyn(event_type, "clickhouse") == amount
+    assert [books.lane.output for books in report.lanes if books.lane.output.topic == LEDGER] == [
+        TopicPartition(LEDGER, 0),
+        TopicPartition(LEDGER, 1),
+    ]
+    _row_twice(line)
+    _row_gone(line)
+
+
+def _row_twice(line: Line) -> None:
+    """A row that is there twice is seen before ClickHouse merges it, in its lane only."""
+    with connect(line.settings) as client:
+        client.command("INSERT INTO ledger SELECT * FROM ledger WHERE ledger_partition = 0 AND row = 7")
+    report = reconcile(line.settings, BINS)
+    assert [(books.clickhouse.count, books.clickhouse.distinct) for books in report.lanes if not books.balanced] == [
+        (201, 200)
+    ]
+    with connect(line.settings) as client:
+        client.command("OPTIMIZE TABLE ledger FINAL")
+    assert reconcile(line.settings, BINS).balanced
+
+
+def _row_gone(line: Line) -> None:
+    with connect(line.settings) as client:
+        client.command(
+            "ALTER TABLE ledger DELETE WHERE ledger_partition = 1 AND row = 9", settings={"mutations_sync": 1}
+        )
+    report = reconcile(line.settings, BINS)
+    assert not report.balanced
+    text = str(report)
+    assert "accepted/1 to ledger/1" in report.differences[0]
+    assert any("organizer" in difference for difference in report.differences)
+    assert not any(iin in text or iin in str(report.to_json()) for iin in IINS)
+
+
+@given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8), max_size=8))
+def test_tally_counts_as_a_set_does(chunks: list[list[int]]) -> None:
+    tally = Tally()
+    for chunk in chunks:
+        tally.add(pl.Series(chunk, dtype=pl.Int64))
+    rows = [row for chunk in chunks for row in chunk]
+    side = tally.side()
+    assert (side.count, side.distinct) == (len(rows), len(set(rows)))
+    if rows:
+        assert (side.first, side.last) == (min(rows), max(rows))

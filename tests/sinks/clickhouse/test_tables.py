@@ -1,0 +1,43 @@
+"""Each table holds its record, field by field, and where the record came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from esep.schemas import schema
+from esep.settings import Settings
+from esep.sinks.clickhouse.migrate import read_migrations
+from esep.sinks.clickhouse.tables import RECEIPTS_TABLE, TABLES, table_of, topics_to_load
+from esep.topics import LOADER, all_topics
+
+if TYPE_CHECKING:
+    from esep.sinks.clickhouse.tables import Table
+
+BINS = ["940140000385", "950341000052"]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_field_of_the_record_is_a_column_and_nothing_else_is_but_coordinates(table: Table) -> None:
+    statement = next(s for m in read_migrations() for s in m.statements if f"EXISTS {table.name}\n" in s)
+    columns = [line.split()[0] for line in statement.splitlines() if line.startswith("    ") and line[4:5].islower()]
+    counts = ["from_offset", "accepted_count", "duplicate_count", "rejected_count"] if table is RECEIPTS_TABLE else []
+    own = [table.topic_column] if table.topic_column else []
+    coordinates = [*counts, *own, table.partition_column, table.offset_column, "loaded_at"]
+    assert columns == [*schema(table.record).fields, *coordinates]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_has_a_deduplication_window(table: Table) -> None:
+    statement = next(s for m in read_migrations() for s in m.statements if f"EXISTS {table.name}\n" in s)
+    assert "non_replicated_deduplication_window" in statement
+    assert f"PARTITION BY toYYYYMM({table.instant})" in statement
+
+
+def test_loader_reads_every_topic_that_names_it_as_a_reader() -> None:
+    declared = {
+        topic.name for topic in all_topics(BINS, events_partitions=1, ledger_partitions=2) if LOADER in topic.readers
+    }
+    assert set(topics_to_load(Settings(), BINS)) == declared
+    assert {table_of(name).record for name in declared} == {"ledger", "rejected", "receipt", "alert"}

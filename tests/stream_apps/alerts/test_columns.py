@@ -1,0 +1,54 @@
+"""Winnings one by one and in columns."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esep.stream_apps.alerts.columns import Winning, day_of, days_of, persons_of, slots_of
+from esep.stream_apps.alerts.rules import DAY_MS
+from esep.stream_apps.poll import person_words
+from tests.stream_apps.alerts.made import columns_of
+
+PERSONS = st.binary(min_size=16, max_size=16)
+WINNINGS = st.builds(
+    lambda occurred_ms, entry_id, revision, leg, amount, offset: Winning(
+        occurred_ms, entry_id, revision, leg, leg * amount, offset
+    ),
+    st.integers(0, 2 * 10**12), st.sampled_from(["940140000385/desk-1/1", "070941024691/касса-2/10", "a/b/9"]),
+    st.integers(0, 9), st.sampled_from([1, -1]), st.integers(1, 10**13), st.integers(0, 10**12),
+)  # fmt: skip
+PAIRS = st.lists(st.tuples(PERSONS, WINNINGS), max_size=8)
+
+
+@settings(deadline=None)
+@given(PAIRS, st.data())
+def test_columns_hold_the_same_winnings(pairs: list[tuple[bytes, Winning]], data: st.DataObject) -> None:
+    columns = columns_of([person for person, _ in pairs], [winning for _, winning in pairs])
+    places = data.draw(st.lists(st.integers(0, len(pairs) - 1), unique=True).map(sorted)) if pairs else []
+    for part, chosen in ((columns, pairs), (columns.taken(np.array(places, np.int64)), [pairs[at] for at in places])):
+        assert part.winnings() == [winning for _, winning in chosen]
+        assert persons_of(part.slots) == [person for person, _ in chosen]
+        assert days_of(part.slots).tolist() == [day_of(winning.occurred_ms) for _, winning in chosen]
+
+
+@settings(deadline=None)
+@given(st.lists(WINNINGS))
+def test_order_is_by_instant_entry_revision_and_leg(winnings: list[Winning]) -> None:
+    keys = [(one.occurred_ms, one.entry_id, one.revision, one.leg) for one in sorted(winnings)]
+    assert keys == sorted(keys)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(PERSONS, st.integers(0, 40_000)), min_size=1))
+def test_slots_name_person_and_day(pairs: list[tuple[bytes, int]]) -> None:
+    persons, days = [person for person, _ in pairs], np.array([day for _, day in pairs])
+    slots = slots_of(person_words(persons), days)
+    assert (persons_of(slots), days_of(slots).tolist()) == (persons, days.tolist())
+
+
+def test_day_begins_at_19_utc() -> None:
+    begins = 19 * 3600 * 1000
+    assert [day_of(begins - 1), day_of(begins), day_of(begins + DAY_MS - 1)] == [0, 1, 1]
+    assert day_of(np.array([begins - 1, begins])).tolist() == [0, 1]

@@ -1,0 +1,72 @@
+"""The closer look at few against a closer look at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from esep.stream_apps.alerts import watch as module
+from esep.stream_apps.alerts.columns import Winning
+from esep.stream_apps.alerts.rules import DAY_MS, MONITORED_TIYN
+from esep.stream_apps.alerts.state import AlertsData, Changes
+from esep.stream_apps.alerts.watch import Arrivals, Outcome, watch
+from tests.stream_apps.alerts.made import columns_of
+
+if TYPE_CHECKING:
+    import pytest
+
+NOW_MS = 1_773_200_000_000
+PERSONS = [bytes([number]) * 16 for number in range(3)]
+ARRIVING = st.lists(
+    st.tuples(
+        st.sampled_from(PERSONS), st.integers(0, 4), st.sampled_from([1, 1, 1, -1]),
+        st.sampled_from([MONITORED_TIYN - 1, MONITORED_TIYN // 2, MONITORED_TIYN // 3, MONITORED_TIYN, 1]),
+        st.sampled_from([0, 1, DAY_MS // 3, DAY_MS - 1, DAY_MS, 2 * DAY_MS, 3 * DAY_MS]),
+    ),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+def arrivals(arriving: list[tuple[bytes, int, int, int, int]], first_offset: int) -> Arrivals:
+    winnings = [
+        Winning(NOW_MS - ago, f"940140000385/desk-1/{sequence}", int(leg < 0), leg, leg * amount, first_offset + place)
+        for place, (_, sequence, leg, amount, ago) in enumerate(arriving)
+    ]
+    persons = [person for person, *_ in arriving]
+    return Arrivals(persons, columns_of(persons, winnings), np.full(len(winnings), NOW_MS), NOW_MS)
+
+
+def outcomes(polls: list[list[tuple[bytes, int, int, int, int]]]) -> list[list[Outcome]]:
+    data, found = AlertsData(), []
+    for number, poll in enumerate(polls):
+        told, changes = watch(arrivals(poll, 100 * number), data)
+        assert isinstance(changes, Changes)
+        data.apply(changes)
+        found.append(told)
+    return found
+
+
+def all_small(_: Arrivals, small: np.ndarray, __: AlertsData) -> np.ndarray:
+    return small
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(polls=st.lists(ARRIVING, max_size=3))
+def test_whoever_is_far_from_the_sum_has_no_alert(
+    monkeypatch: pytest.MonkeyPatch, polls: list[list[tuple[bytes, int, int, int, int]]]
+) -> None:
+    quick = outcomes(polls)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_near_the_sum", all_small)
+        assert outcomes(polls) == quick
+
+
+def test_person_far_from_the_sum_is_not_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("a book was opened")
+
+    monkeypatch.setattr(module, "Book", fail)
+    assert outcomes([[(PERSONS[0], 1, 1, MONITORED_TIYN - 2, 0)], [(PERSONS[0], 2, 1, 1, 0)]]) == [[], []]

@@ -1,0 +1,97 @@
+"""What is added to an event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pytest
+
+from esep.codes import FLAGS
+from esep.stream_apps.intake.decode import read_messages
+from esep.stream_apps.intake.enrich import enrich
+from esep.stream_apps.intake.facts import Facts
+from tests.stream_apps.intake.made_up import (
+    IIN,
+    NOW,
+    REGISTER,
+    YOUNG_IIN,
+    batch,
+    message,
+    payout,
+    source_of,
+    wager,
+)
+
+FACTS = Facts(REGISTER)
+NEW_YEAR_2028 = datetime(2027, 12, 31, 19, tzinfo=UTC)  # In Almaty. Who was born in 2006 turns 21 in 2027.
+MS = timedelta(milliseconds=1)
+
+
+def enriched(*records: dict[str, Any]) -> list[dict[str, Any]]:
+    messages = read_messages([batch(source_of(), [message(record) for record in records])])
+    _, licences = FACTS.look_up(messages, messages.events)
+    return enrich(messages.events, FACTS, licences, messages.digests).to_dicts()
+
+
+def test_facts_are_those_in_force_when_the_event_occurred() -> None:
+    """Clause O9-3: not those of today."""
+    old, new = enriched(wager(occurred_at=datetime(2024, 6, 1, tzinfo=UTC)), payout(sequence=2))
+    assert (old["organizer_kind"], old["licence_number"]) == ("TOTALIZATOR", "TT-0001")
+    assert (new["organizer_kind"], new["licence_number"]) == ("BOOKMAKER", "BK-0009")
+    assert old["organizer_name"] == new["organizer_name"] == "Букмекерская контора «Алатау»"
+    assert old["reference_version"] == new["reference_version"] == 7
+
+
+def test_posting_is_named_for_ever_and_by_its_bytes() -> None:
+    record = wager(sequence=41)
+    (posting,) = enriched(record)
+    assert (posting["entry_id"], posting["revision"], posting["leg"]) == ("940140000385/desk-0/41", 0, 1)
+    assert posting["body_sha256"] == sha256(message(record).value or b"").hexdigest()
+    assert posting["amount_tiyn"] == record["amount_tiyn"]
+
+
+def test_hints_come_from_the_digits() -> None:
+    man, woman, unknown = enriched(wager(), wager(iin=YOUNG_IIN), wager(iin="900101000003"))
+    assert (man["birth_year_hint"], man["sex_hint"]) == (1990, "M")
+    assert (woman["birth_year_hint"], woman["sex_hint"]) == (2006, "F")
+    assert (unknown["birth_year_hint"], unknown["sex_hint"], unknown["flags"]) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("iin", "bet_at", "flagged"),
+    [
+        (YOUNG_IIN, NOW, True),
+        (YOUNG_IIN, NEW_YEAR_2028 - MS, True),  # The year of the 21st birthday: part of it she was under 21.
+        (YOUNG_IIN, NEW_YEAR_2028, False),
+        (IIN, NOW, False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["wager", "payout"])
+def test_who_was_under_21_on_a_day_of_the_bets_year_is_flagged(
+    iin: str, bet_at: datetime, flagged: bool, kind: str
+) -> None:
+    """A payout counts by its bet; a hint may flag, never reject (LEGAL, facts around the law)."""
+    late = NEW_YEAR_2028 + timedelta(days=400)
+    record = (
+        wager(iin=iin, occurred_at=bet_at)
+        if kind == "wager"
+        else payout(iin=iin, occurred_at=late, wager_occurred_at=bet_at)
+    )
+    assert enriched(record)[0]["flags"] == (FLAGS["UNDER_21_HINT"] if flagged else 0)
+
+
+def test_credit_money_is_flagged_beside_age() -> None:
+    """Clause R2021-3."""
+    both, credit = enriched(
+        wager(payment_method="CREDIT_CARD", iin=YOUNG_IIN), payout(sequence=2, payment_method="CREDIT_CARD")
+    )
+    assert both["flags"] == FLAGS["UNDER_21_HINT"] | FLAGS["CREDIT_MONEY"]
+    assert credit["flags"] == FLAGS["CREDIT_MONEY"]
+
+
+def test_no_events_give_no_postings() -> None:
+    messages = read_messages([batch(source_of(), [message(wager())])])
+    assert enrich(messages.events.clear(), FACTS, np.array([], np.int32), messages.digests).is_empty()

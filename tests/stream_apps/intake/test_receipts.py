@@ -1,0 +1,183 @@
+"""What an organizer gets back: signed, adding up, equal for equal offsets, silent about what is not its business."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esep.codes import FLAGS
+from esep.identifiers import PersonKeys
+from esep.register import Register
+from esep.stream_apps.intake import receipts
+from esep.stream_apps.intake.decode import SECTION_MAX
+from esep.stream_apps.intake.receipts import RANGES_MAX, ReceiptSigner
+from esep.stream_apps.intake.stage import IntakeStage
+from esep.topics import INTERNAL_BYTES_MAX
+from tests.stream_apps.intake.made_up import (
+    ALATAU,
+    IIN,
+    NOW,
+    PERSON_KEYS,
+    REGISTER,
+    SIGNING_KEY,
+    YOUNG_IIN,
+    Line,
+    Message,
+    batch,
+    desk,
+    message,
+    source_of,
+    wager,
+)
+
+TOPIC = f"organizer.{ALATAU}.receipts"
+SENT = st.lists(
+    st.one_of(
+        st.builds(
+            lambda number, stream_id, tiyn: message(wager(sequence=number, stream_id=stream_id, amount_tiyn=tiyn)),
+            st.integers(1, 9), st.sampled_from([desk(0), desk(0, 1)]), st.sampled_from([500_00, 700_00, 0]),
+        ),
+        st.binary(max_size=9).map(lambda value: Message(value, b"desk-0")),
+    ),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+def wager_of(sequence: int) -> Message:
+    return message(wager(sequence=sequence))
+
+
+def test_receipt_verifies_with_the_public_key_and_is_named_after_it() -> None:
+    line = Line()
+    line.take(message(wager()), Message(b"garbage", b"desk-0"))
+    (receipt,) = line.records(TOPIC)
+    public = SIGNING_KEY.public_key()
+    digest = sha256(receipt["content"]).digest()
+    assert receipt["content_sha256"] == digest.hex()
+    public.verify(receipt["signature"], digest)
+    assert receipt["key_id"] == sha256(public.public_bytes_raw()).hexdigest()[:16]
+    with pytest.raises(InvalidSignature):
+        public.verify(receipt["signature"], sha256(receipt["content"] + b"\0").digest())
+
+
+def test_receipt_says_where_it_stands_and_what_it_covers() -> None:
+    line = Line()
+    line.poll(batch(source_of(ALATAU, 1), [message(wager(stream_id=desk(1)))], first_offset=6))
+    line.poll(batch(source_of(ALATAU, 1), [message(wager(stream_id=desk(1), sequence=2))] * 2, first_offset=10))
+    first, second = line.records(TOPIC)
+    assert [first["row"], second["row"]] == [1, 2]
+    assert (second["cause_topic"], second["cause_partition"], second["cause_offset"]) == (*source_of(ALATAU, 1), 12)
+    assert (second["organizer_bin"], second["received_at"], second["through_offset"]) == (ALATAU, NOW, 12)
+    assert [(one["from_offset"], one["through_offset"]) for one in line.receipts()] == [(0, 6), (7, 12)]
+    (keys,) = ({key for key, _ in written} for output, written in line.written.items() if output.topic == TOPIC)
+    assert keys == {b"1"}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(SENT, min_size=1, max_size=4))
+def test_every_message_is_in_exactly_one_count(polls: list[list[Message]]) -> None:
+    line = Line()
+    for poll in polls:
+        line.take(*poll)
+    contents = line.receipts()
+    assert len(contents) == len(polls)
+    for content, poll in zip(contents, polls, strict=True):
+        assert content["accepted_count"] + content["duplicate_count"] + len(content["rejects"]) == len(poll)
+    assert sum(content["accepted_count"] for content in contents) == len(line.records("accepted"))
+    told = [(one["offset"], one["reject_code"], one["field"]) for content in contents for one in content["rejects"]]
+    kept = [(one["cause_offset"], one["reject_code"], one["field"]) for one in line.records("rejected")]
+    assert told == kept
+    last = {account["stream_id"]: account for content in contents for account in content["streams"]}
+    nameless = sum(not one["stream_id"] for content in contents for one in content["rejects"])
+    counted = sum(a["accepted_count"] + a["rejected_count"] + a["duplicate_count"] for a in last.values())
+    assert counted + nameless == sum(map(len, polls))
+
+
+@settings(deadline=None)
+@given(SENT)
+def test_ranges_say_which_numbers_are_used_and_which_are_missing(sent: list[Message]) -> None:
+    line = Line()
+    line.take(*sent)
+    for account in line.receipts()[0]["streams"]:
+        consumed = [n for one in account["consumed"] for n in range(one["first"], one["last"] + 1)]
+        missing = [n for one in account["missing"] for n in range(one["first"], one["last"] + 1)]
+        assert sorted(consumed + missing) == list(range(1, consumed[-1] + 1))
+        conflicts = sum(
+            one["reject_code"] == "SEQUENCE_CONFLICT" and one["stream_id"] == account["stream_id"]
+            for one in line.receipts()[0]["rejects"]
+        )
+        assert len(consumed) == account["accepted_count"] + account["rejected_count"] - conflicts
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(SENT, min_size=1, max_size=3))
+def test_same_cuts_give_the_same_contents_whoever_signs_when(polls: list[list[Message]]) -> None:
+    other = ReceiptSigner(Ed25519PrivateKey.generate(), lambda: 1_767_207_600_000)
+    lines = [Line(), Line(IntakeStage(REGISTER, PERSON_KEYS, other, events_partitions=2, ledger_partitions=4))]
+    for line in lines:
+        for poll in polls:
+            line.take(*poll)
+    first, second = ([one["content"] for one in line.records(TOPIC)] for line in lines)
+    assert first == second
+    assert lines[0].records(TOPIC)[0]["issued_at"] != lines[1].records(TOPIC)[0]["issued_at"]
+
+
+def test_neither_flags_nor_the_register_change_a_receipt() -> None:
+    """DESIGN §4: flags never reach an organizer. Only what it sent may decide what it reads."""
+    plain = Line()
+    other_facts = REGISTER.model_dump(mode="json")
+    other_facts["version"] = 8
+    other_facts["organizers"][0]["name_ru"] = "БК «Другая»"
+    other_facts["organizers"][0]["licences"][0]["number"] = "BK-7777"
+    signer = ReceiptSigner(SIGNING_KEY, lambda: 0)
+    other = Line(
+        IntakeStage(
+            Register.model_validate(other_facts), PersonKeys(b"other"), signer, events_partitions=2, ledger_partitions=4
+        )
+    )
+    sent = [message(wager(iin=YOUNG_IIN, payment_method="CREDIT_CARD")), message(wager(sequence=2, amount_tiyn=0))]
+    for line in (plain, other):
+        line.take(*sent)
+    assert plain.records(TOPIC) == other.records(TOPIC)
+    assert plain.records("accepted")[0]["flags"] == FLAGS["UNDER_21_HINT"] | FLAGS["CREDIT_MONEY"]
+    unflagged = Line()
+    unflagged.take(message(wager(iin=IIN)), sent[1])
+    assert unflagged.receipts() == plain.receipts()
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(1, 40), min_size=1), st.integers(0, 6))
+def test_however_many_gaps_there_are_the_lists_are_bounded_and_true(sequences: set[int], ranges_max: int) -> None:
+    line = Line()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(receipts, "RANGES_MAX", ranges_max)
+        line.take(*map(wager_of, sequences))
+    (account,) = line.receipts()[0]["streams"]
+    assert len(account["consumed"]) <= ranges_max + 1
+    listed = {n for one in account["consumed"] for n in range(one["first"], one["last"] + 1)}
+    missing = {n for one in account["missing"] for n in range(one["first"], one["last"] + 1)}
+    assert listed == {n for n in sequences if n <= max(listed)}
+    assert missing == set(range(1, max(listed))) - sequences
+    assert account["accepted_count"] == len(sequences)
+
+
+def test_receipt_of_the_worst_section_fits_its_topic() -> None:
+    """Each message of a full section is a reject with a stream of its own, a long name and a gap before it."""
+    stage = IntakeStage(
+        REGISTER, PERSON_KEYS, ReceiptSigner(SIGNING_KEY, lambda: 0), events_partitions=1, ledger_partitions=1
+    )
+    line = Line(stage)
+    for sequence in (2**62, 2**62 + 2):
+        template = message(wager(stream_id="a" * 120, sequence=sequence, payment_method="BARTER"))
+        names = [f"{number:0120}".encode() for number in range(SECTION_MAX)]
+        line.take(*(Message((template.value or b"").replace(b"a" * 120, name), name) for name in names))
+    largest = max(
+        len(value or b"") for output in line.written if output.topic == TOPIC for _, value in line.written[output]
+    )
+    assert line.codes() == ["PAYMENT_METHOD_UNKNOWN"] * 2 * SECTION_MAX
+    assert 2 * 1024 * 1024 < largest < INTERNAL_BYTES_MAX - RANGES_MAX * 40  # A range and its gap: four numbers.

@@ -1,0 +1,216 @@
+"""Hand-over: the state that comes back is the one that the last committed transaction left, or none at all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+from typing import Protocol
+
+import confluent_kafka as ck
+import pytest
+from confluent_kafka.admin import AdminClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esep.errors import InvariantBroken, PositionMismatch
+from esep.lineage import POSITION_KEY, Position, TopicPartition
+from esep.stream_apps.handover import Restoration, Verdict, restore
+from esep.stream_apps.stage import PartitionState
+from tests.support.count_stage import Counts, CountStage
+from tests.support.kafka_topics import CountTopics
+
+SOURCE = TopicPartition("accepted", 0)
+WAIT_S = 30.0
+
+Record = tuple[bytes, bytes | None]
+transactions = st.lists(st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.integers(0, 99)), max_size=4))
+
+
+class Broker(Protocol):
+    bootstrap_servers: str
+
+
+def changelog_after(history: list[list[tuple[bytes, int]]]) -> tuple[list[Record], Counts]:
+    """Return the records and the state that so many transactions leave; the n-th commits the offset 10 n."""
+    records: list[Record] = []
+    state: Counts = {}
+    for number, changes in enumerate(history, 1):
+        records += [(key, b"%d" % value) for key, value in changes]
+        records.append((POSITION_KEY, Position(10 * number).encode()))
+        state.update(changes)
+    return records, state
+
+
+def fed(restoration: Restoration[Counts], records: list[Record], cuts: list[int]) -> Restoration[Counts]:
+    """Feed records in the pieces between the cuts, looking at the verdict after each as a restore does."""
+    bounds = sorted({0, len(records), *(cut % (len(records) + 1) for cut in cuts)})
+    for first, end in pairwise(bounds):
+        keys, values = zip(*records[first:end], strict=True)
+        restoration.feed(CountStage("any"), keys, values)
+        restoration.reached = end
+    return restoration
+
+
+@given(transactions, st.data())
+def test_state_is_ready_just_when_it_is_the_one_of_the_committed_offset(
+    history: list[list[tuple[bytes, int]]], data: st.DataObject
+) -> None:
+    committed = data.draw(st.integers(0, len(history)), "transactions whose offset is visible")
+    records, _ = changelog_after(history)
+    shown, _ = changelog_after(history[: data.draw(st.integers(0, len(history)), "transactions that were read")])
+    read = data.draw(st.integers(0, len(shown)), "records of them")
+    end = data.draw(st.integers(len(changelog_after(history[:committed])[0]), len(records)), "end of the changelog")
+    restoration: Restoration[Counts] = Restoration(SOURCE, 10 * committed if committed else None, 0, end, {})
+    fed(restoration, shown[:read], data.draw(st.lists(st.integers(0, 50), max_size=4), "cuts"))
+    if restoration.verdict() is Verdict.READY:
+        assert restoration.state() == PartitionState(Position(10 * committed), changelog_after(history[:committed])[1])
+    else:
+        assert read != len(changelog_after(history[:committed])[0]) or read < end
+
+
+@given(transactions.filter(bool), st.lists(st.integers(0, 50), max_size=4))
+def test_changelog_without_a_committed_offset_is_a_mismatch(
+    history: list[list[tuple[bytes, int]]], cuts: list[int]
+) -> None:
+    records, _ = changelog_after(history)
+    assert fed(Restoration(SOURCE, None, 0, len(records), {}), records, cuts).verdict() is Verdict.MISMATCH
+
+
+@given(st.integers(0, 9), st.integers(10, 20))
+def test_input_that_was_deleted_unread_is_a_mismatch(committed: int, first: int) -> None:
+    restoration: Restoration[Counts] = Restoration(SOURCE, committed, first, 0, {}, Position(committed))
+    assert restoration.verdict() is Verdict.MISMATCH
+
+
+def test_new_partition_begins_at_the_earliest_offset_of_its_input() -> None:
+    restoration: Restoration[Counts] = Restoration(SOURCE, None, 17, 0, {})
+    assert restoration.verdict() is Verdict.READY
+    assert restoration.state() == PartitionState(Position(17), {})
+
+
+class Writer:
+    """Writes to a changelog and commits offsets as a worker's transactions do, without a group of members."""
+
+    def __init__(self, topics: CountTopics) -> None:
+        self.topics = topics
+        self.consumer = ck.Consumer({"bootstrap.servers": topics.bootstrap_servers, "group.id": topics.stage})
+        self.producer = ck.Producer({"bootstrap.servers": topics.bootstrap_servers, "transactional.id": topics.stage})
+        self.producer.init_transactions(WAIT_S)
+
+    def begin(self, next_offset: int, count: int, partition: int = 0) -> None:
+        topic = f"{self.topics.stage}.changelog"
+        self.producer.begin_transaction()
+        self.producer.produce(topic, b"%d" % count, b"player", partition)
+        self.producer.produce(topic, Position(next_offset).encode(), POSITION_KEY, partition)
+        self.producer.flush(WAIT_S)
+        offsets = [ck.TopicPartition(f"{self.topics.stage}.in", partition, next_offset)]
+        self.producer.send_offsets_to_transaction(offsets, self.consumer.consumer_group_metadata(), WAIT_S)
+
+    def commit(self, next_offset: int, count: int) -> None:
+        self.begin(next_offset, count)
+        self.producer.commit_transaction(WAIT_S)
+
+
+def restored(
+    topics: CountTopics,
+    kept: dict[TopicPartition, PartitionState[Counts]] | None = None,
+    *,
+    in_force: threading.Event | None = None,
+    seconds_max: float = WAIT_S,
+) -> dict[TopicPartition, PartitionState[Counts]] | None:
+    return restore(
+        CountStage(topics.stage),
+        [topics.source(partition) for partition in range(topics.partitions)],
+        kept or {},
+        bootstrap_servers=topics.bootstrap_servers,
+        group=topics.stage,
+        in_force=lambda: in_force is None or in_force.is_set(),
+        seconds_max=seconds_max,
+    )
+
+
+@pytest.fixture
+def topics(broker: Broker) -> CountTopics:
+    return CountTopics(broker.bootstrap_servers, partitions=2)
+
+
+@pytest.mark.kafka
+def test_each_partition_comes_back_as_it_was_last_committed(topics: CountTopics) -> None:
+    writer = Writer(topics)
+    writer.commit(5, 1)
+    writer.commit(9, 2)
+    writer.begin(12, 3)
+    writer.producer.abort_transaction(WAIT_S)
+    assert restored(topics) == {
+        topics.source(0): PartitionState(Position(9), {b"player": 2}),
+        topics.source(1): PartitionState(Position(0), {}),
+    }
+
+
+@pytest.mark.kafka
+def test_kept_state_is_used_again_only_at_the_committed_offset(topics: CountTopics) -> None:
+    Writer(topics).commit(5, 1)
+    source = topics.source(0)
+    current, behind = PartitionState(Position(5), {b"kept": 7}), PartitionState(Position(4), {b"kept": 7})
+    states = restored(topics, {source: current})
+    assert states is not None
+    assert states[source] is current
+    assert (restored(topics, {source: behind}) or {})[source] == PartitionState(Position(5), {b"player": 1})
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_open_transaction_is_waited_for(topics: CountTopics, ends_well: bool) -> None:
+    writer = Writer(topics)
+    writer.commit(5, 1)
+    writer.begin(9, 2)
+    end = writer.producer.commit_transaction if ends_well else writer.producer.abort_transaction
+    ending = threading.Timer(1.0, end, [WAIT_S])
+    ending.start()
+    began = time.monotonic()
+    states = restored(topics) or {}
+    assert time.monotonic() - began > 0.5
+    ending.join()
+    expected = PartitionState(Position(9), {b"player": 2}) if ends_well else PartitionState(Position(5), {b"player": 1})
+    assert states[topics.source(0)] == expected
+
+
+@pytest.mark.kafka
+def test_restore_ends_without_a_result_once_the_assignment_is_lost(topics: CountTopics) -> None:
+    writer = Writer(topics)
+    writer.begin(9, 2)
+    in_force = threading.Event()
+    in_force.set()
+    losing = threading.Timer(0.5, in_force.clear)
+    losing.start()
+    assert restored(topics, in_force=in_force) is None
+    losing.join()
+    writer.producer.abort_transaction(WAIT_S)
+
+
+@pytest.mark.kafka
+def test_committed_offset_that_somebody_moved_is_a_mismatch(topics: CountTopics) -> None:
+    writer = Writer(topics)
+    writer.commit(5, 1)
+    writer.consumer.commit(offsets=[ck.TopicPartition(*topics.source(0), 3)], asynchronous=False)
+    with pytest.raises(PositionMismatch, match="committed offset 3, position record 5"):
+        restored(topics, seconds_max=1.0)
+
+
+@pytest.mark.kafka
+def test_input_deleted_before_it_was_read_stops_the_restore(topics: CountTopics) -> None:
+    topics.send(40)
+    Writer(topics).commit(5, 1)
+    admin = AdminClient({"bootstrap.servers": topics.bootstrap_servers})
+    for deleted in admin.delete_records([ck.TopicPartition(*topics.source(0), 8)]).values():
+        deleted.result()
+    with pytest.raises(PositionMismatch, match="earliest input 8"):
+        restored(topics)
+
+
+def test_two_input_partitions_cannot_share_a_changelog_partition() -> None:
+    stage = CountStage("totals")
+    sources = [TopicPartition("totals.in", 0), TopicPartition("other.in", 0)]
+    with pytest.raises(InvariantBroken, match="one changelog partition"):
+        restore(stage, sources, {}, bootstrap_servers="127.0.0.1:1", group="totals", in_force=lambda: True)

@@ -1,0 +1,107 @@
+"""The worker against a real broker: killed, stopped, doubled and started anew, it writes each result once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from esep.errors import PlaceTaken, PositionMismatch
+from tests.support.kafka_topics import CountTopics
+from tests.support.worker_process import WorkerProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.kafka
+
+
+class Broker(Protocol):
+    bootstrap_servers: str
+
+
+@pytest.fixture
+def topics(broker: Broker) -> CountTopics:
+    return CountTopics(broker.bootstrap_servers)
+
+
+def test_each_record_of_a_new_topic_leads_to_one_output_and_a_told_stop_exits_with_0(
+    topics: CountTopics, tmp_path: Path
+) -> None:
+    topics.send(20_000)
+    with WorkerProcess(topics, tmp_path) as worker:
+        assert topics.outputs(20_000) == topics.expected()
+        topics.send(100)
+        assert topics.outputs(20_100) == topics.expected()
+        assert worker.stop() == 0
+        assert worker.status()["state"] == "stopped"
+        assert worker.status()["counters"]["records"] == 20_100
+        assert worker.status()["positions"] == {str(topics.source(n)): 5_025 for n in range(4)}
+
+
+def test_worker_killed_twice_in_the_middle_of_its_load_writes_each_row_once(
+    topics: CountTopics, tmp_path: Path
+) -> None:
+    topics.send(40_000)
+    for killed_at in (4_000, 16_000):
+        with WorkerProcess(topics, tmp_path, records_max=100):
+            topics.outputs(killed_at, quiet_s=0)
+        assert sum(map(len, topics.outputs(killed_at).values())) < 40_000
+    with WorkerProcess(topics, tmp_path):
+        assert topics.outputs(40_000) == topics.expected()
+
+
+def test_worker_stopped_past_its_session_commits_nothing_when_woken(topics: CountTopics, tmp_path: Path) -> None:
+    stop_sending = threading.Event()
+
+    def keep_sending() -> None:
+        while not stop_sending.wait(0.05):
+            topics.send(40)
+
+    sender = threading.Thread(target=keep_sending)
+    with (
+        WorkerProcess(topics, tmp_path, 0, work_s=0.2) as stopped,
+        WorkerProcess(topics, tmp_path, 1, work_s=0.05) as other,
+    ):
+        stopped.wait_until_ready(2)
+        other.wait_until_ready(2)
+        sender.start()
+        stopped.wait_until(lambda status: status["counters"].get("transactions", 0) > 2)
+        stopped.process.send_signal(signal.SIGSTOP)
+        other.wait_until_ready(4)
+        time.sleep(1)  # So that the other has moved the positions on.
+        stopped.process.send_signal(signal.SIGCONT)
+        stopped.wait_until(lambda status: status["counters"].get("commits_refused", 0) == 1)
+        stopped.wait_until_ready(2)
+        other.wait_until_ready(2)
+        stop_sending.set()
+        sender.join()
+        total = sum(map(len, topics.sent.values()))
+        assert topics.outputs(total) == topics.expected()
+
+
+def test_second_process_of_a_place_puts_the_first_one_out(topics: CountTopics, tmp_path: Path) -> None:
+    with WorkerProcess(topics, tmp_path, label="first") as first:
+        first.wait_until_ready(4)
+        with WorkerProcess(topics, tmp_path, label="second") as second:
+            assert first.exit_code() == PlaceTaken.exit_code
+            assert "has taken the place" in first.log()
+            topics.send(400)
+            assert topics.outputs(400) == topics.expected()
+            assert second.stop() == 0
+
+
+def test_missing_committed_offset_with_a_changelog_in_place_stops_the_worker(
+    topics: CountTopics, tmp_path: Path
+) -> None:
+    topics.send(400)
+    with WorkerProcess(topics, tmp_path) as worker:
+        topics.outputs(400)
+        assert worker.stop() == 0
+    with WorkerProcess(topics, tmp_path, label="other-group", group=f"{topics.stage}-b") as worker:
+        assert worker.exit_code() == PositionMismatch.exit_code
+        assert "cannot be restored" in worker.log()
+    assert topics.outputs(400) == topics.expected()

@@ -30,7 +30,6 @@ READ_ONLY, UNKNOWN = "READ_ONLY", "UNKNOWN"  # Of chdb's classes of statements; 
 _TAG = "stream_like_engine_insert_queue"
 # chdb's defaults that are not a server's: bare expressions as statements, inserts that return before they are written.
 _BASE = {"implicit_select": "0", "async_insert": "0"}
-_FORCED = frozenset(("async_insert", "wait_for_async_insert"))  # A request's acknowledgement always means: written.
 
 # Beside the engine run a broker and the apps: half the memory is its own; caches grow to these sizes at most.
 _CONFIG = """<clickhouse>
@@ -109,7 +108,7 @@ class Connection:
         for name in (*settings, *parameters):
             if not name.isidentifier():
                 raise refusal(115, "UNKNOWN_SETTING", f"Unknown setting {name!r}")
-        wanted = _BASE | dict(settings.items()) | {_TAG: tag}
+        wanted = _BASE | dict(settings) | {_TAG: tag}
         assignments = [b"%b = %b" % (name.encode(), _quoted(value)) for name, value in wanted.items()]
         assignments += [b"param_%b = %b" % (name.encode(), _quoted(value)) for name, value in parameters.items()]
         self._changed |= wanted.keys()

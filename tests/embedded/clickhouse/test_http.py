@@ -178,6 +178,7 @@ def test_error_is_plain_text_also_for_a_client_that_would_take_the_result_packed
     answer = ask(query, headers={"Accept-Encoding": "gzip, lz4"})
     assert answer.text.startswith("Code: 395.")
     assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "Content-Encoding" not in answer.headers
 
 
 @pytest.mark.filterwarnings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 import time
 from pathlib import Path
@@ -101,6 +102,23 @@ def test_insert_that_has_all_its_data_is_finished_before_the_end(tmp_path: Path)
         asking.join()
     with ClickHouseServer(tmp_path) as again:
         assert (answers, send(again, b"SELECT * FROM bets")) == ([(200, b"")], (200, b"7\n"))
+
+
+def test_insert_that_has_not_all_its_data_is_refused_at_the_end_and_not_stored(tmp_path: Path) -> None:
+    with ClickHouseServer(tmp_path) as server:
+        send(server, b"CREATE TABLE bets (id Int64) ENGINE = MergeTree ORDER BY id")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as half:
+            half.sendall(
+                b"POST /?query=INSERT+INTO+bets+FORMAT+CSV HTTP/1.1\r\nHost: esep\r\nContent-Length: 9\r\n\r\n1\n2\n"
+            )
+            while send(server, b"SELECT count() FROM system.processes WHERE query LIKE 'INSERT%'")[1] != b"1\n":
+                time.sleep(0.02)
+            assert server.stop() == 0
+            answer = b"".join(iter(lambda: half.recv(4096), b""))
+        assert b"HTTP/1.1 500" in answer
+        assert b"Code: 210" in answer
+    with ClickHouseServer(tmp_path) as again:
+        assert send(again, b"SELECT count() FROM bets") == (200, b"0\n")
 
 
 def test_it_ends_soon_even_if_an_insert_does_not(tmp_path: Path) -> None:

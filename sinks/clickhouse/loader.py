@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from esep.settings import Settings
+    from esep.sinks.clickhouse.tables import Table
 
     T = TypeVar("T")
 
@@ -177,22 +178,30 @@ class Loader:
             self._on_step("inserted")
 
     def _verify(self, ranges: list[Range]) -> None:
-        """Take over what the tables hold now, or raise SinkUnavailable if it is not what was inserted.
+        """Take over what the tables hold now, or raise SinkUnavailable if a month that was inserted is not there.
 
-        What is missing is inserted at the next start, for the ranges are noted.
+        What is missing is inserted at the next start, for the ranges are noted. Counts may also differ because rows of
+        one identity were merged or an old partition was dropped; then the range itself is looked up.
         """
         now = self._ask_held([one.rows.source for one in ranges])
         for one in ranges:
-            source = one.rows.source
-            last_rows = {**self._held[source].last_rows, **one.rows.last_rows}
-            expected = self._held[source].rows + sum(one.months.values())
-            if now[source].rows != expected or now[source].last_rows != last_rows:
-                raise SinkUnavailable(
-                    f"{source}: table {one.rows.table.name} does not hold what was inserted",
-                    detail=f"{now[source].rows} rows instead of {expected}",
-                    hint="was the table changed meanwhile? otherwise see ClickHouse's log",
-                )
-            self._held[source] = now[source]
+            source, table = one.rows.source, one.rows.table
+            held = replace(now[source], last_rows={**self._held[source].last_rows, **one.rows.last_rows})
+            if now[source] != held or held.rows != self._held[source].rows + sum(one.months.values()):
+                self._look_up(table, source, one)
+            self._held[source] = held
+
+    def _look_up(self, table: Table, source: TopicPartition, one: Range) -> None:
+        present = self._surely(lambda: self._store.present(table, source, one.pending, one.months))
+        if missing := to_insert(source, one.months, present):
+            raise SinkUnavailable(
+                f"{source}: table {table.name} does not hold what ClickHouse acknowledged",
+                detail=f"months {missing} of offsets {one.pending.first} to {one.pending.last}",
+                hint="see ClickHouse's log; a loader that is started anew inserts it again",
+            )
+        LOG.warning(
+            "loader-%d: %s: table %s holds other counts than expected", self._settings.ordinal, source, table.name
+        )
 
     def _recover(self, sources: list[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Take over these partitions: repeat what is noted, compare offsets and rows, return where to read on."""

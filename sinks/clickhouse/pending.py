@@ -97,16 +97,17 @@ def resume(source: TopicPartition, committed: Committed | None, offset_max: int 
 def to_insert(source: TopicPartition, read: Mapping[int, int], present: Mapping[int, int]) -> list[int]:
     """Return the months of a noted range that are still to be inserted, in ascending order.
 
-    read: rows per month (yyyymm) of the range, as read again. present: those that the table holds.
-    A month is one block and so is there whole or not at all; InvariantBroken if it is not. What is there is left alone
-    even where its token would be known, so that neither age nor layout of the tokens matters.
+    read: rows per month (yyyymm) of the range, as read again. present: those that the table holds; no entry for none.
+    A month is one block, so it is there whole or not at all; that it holds fewer rows means that ClickHouse has merged
+    rows of one identity. What is there is left alone even where its token would be known, so that neither age nor
+    layout of the tokens matters. Raises InvariantBroken if more is there than was read.
     """
-    for month in sorted(set(read) | set(present)):
-        if present.get(month, 0) not in {0, read.get(month, 0)}:
+    for month, rows in present.items():
+        if rows > read.get(month, 0):
             raise InvariantBroken(
-                f"{source}: the table holds a part of the rows of month {month} of a noted range",
-                detail=f"{present[month]} of {read.get(month, 0)} rows",
-                hint="see `esep reconcile`; do not move the group's offset by hand",
+                f"{source}: the table holds rows of month {month} twice",
+                detail=f"{rows} rows instead of {read.get(month, 0)} of a noted range",
+                hint="see `esep reconcile`",
             )
     return sorted(month for month in read if month not in present)
 

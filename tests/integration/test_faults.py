@@ -49,9 +49,9 @@ def sending(up: Line) -> Iterator[threading.Thread]:
     thread.start()
     try:
         yield thread
+        up.wait_until("all is sent", lambda: not thread.is_alive(), 120)
     finally:
         thread.join(120)
-    assert not thread.is_alive()
     assert not failures, failures
 
 

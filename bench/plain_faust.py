@@ -35,7 +35,7 @@ app = faust.App(
 )
 accepted = app.topic("accepted", key_type=bytes, value_type=bytes)
 ledger = app.topic("plain.ledger", key_type=bytes, value_type=bytes)
-totals = app.Table("plain-totals", default=lambda: [0] * (2 * len(MEASURES)), partitions=4, value_serializer="json")
+totals = app.Table("plain-totals", default=lambda: [0] * (2 * len(MEASURES)), partitions=4)
 rows: dict[int, int] = {}
 
 

@@ -26,6 +26,7 @@ from esep.errors import SinkUnavailable
 from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.settings import Settings
+from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records
 from esep.sinks.clickhouse.group import Mark, Superseded
 from esep.sinks.clickhouse.loader import Loader
@@ -337,6 +338,23 @@ def test_loader_waits_while_clickhouse_is_away(line: Line, servers: Servers) -> 
         time.sleep(2)  # Not for readiness: this long ClickHouse is to be away.
         servers.clickhouse.start()
         servers.clickhouse.wait_ready()
+        line.wait_rows(line.total())
+        assert loader.stop() == 0
+    line.assert_equal()
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_insert_that_was_acknowledged_and_not_stored_is_repeated_by_the_next_loader(line: Line) -> None:
+    """The embedded engine acknowledges rows that break a constraint and drops them; a server refuses them."""
+    with connect(line.settings) as client:
+        client.command("ALTER TABLE ledger ADD CONSTRAINT closed CHECK row < 0")
+        with line.loader() as loader:
+            loader.wait_ready()
+            line.fill(1)
+            assert loader.wait() in {70, 75}
+        client.command("ALTER TABLE ledger DROP CONSTRAINT closed")
+    with line.loader() as loader:
         line.wait_rows(line.total())
         assert loader.stop() == 0
     line.assert_equal()

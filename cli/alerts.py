@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import typer
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from esep.admin import no_broker
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.output import out
 from esep.codec import decode_one
-from esep.errors import BrokerUnavailable
 from esep.schemas import schema
 from esep.topics import ALERTS
 
@@ -87,10 +87,6 @@ def _assign_all(consumer: Consumer, bootstrap_servers: str) -> set[int]:
     try:
         partitions = set(consumer.list_topics(ALERTS, timeout=_ANSWER_S).topics[ALERTS].partitions)
     except KafkaException as error:
-        raise BrokerUnavailable(
-            f"no Kafka broker answers at {bootstrap_servers}",
-            detail=str(error.args[0]),
-            hint="start the line with `esep up`, or set ESEP_BOOTSTRAP_SERVERS",
-        ) from error
+        raise no_broker(bootstrap_servers, error) from error
     consumer.assign([TopicPartition(ALERTS, partition, OFFSET_BEGINNING) for partition in sorted(partitions)])
     return partitions

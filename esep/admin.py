@@ -39,15 +39,20 @@ def create_topics(bootstrap_servers: str, topics: Iterable[Topic], replication_f
     return [topic.name for topic in missing]
 
 
+def no_broker(bootstrap_servers: str, error: KafkaException) -> BrokerUnavailable:
+    """Return the error for brokers that do not answer."""
+    return BrokerUnavailable(
+        f"no Kafka broker answers at {bootstrap_servers}",
+        detail=str(error.args[0]),
+        hint="start the line with `esep up`, or set ESEP_BOOTSTRAP_SERVERS",
+    )
+
+
 def _partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, int]:
     try:
         metadata = admin.list_topics(timeout=_ANSWER_S)
     except KafkaException as error:
-        raise BrokerUnavailable(
-            f"no Kafka broker answers at {bootstrap_servers}",
-            detail=str(error.args[0]),
-            hint="start one with `esep up`, or set ESEP_BOOTSTRAP_SERVERS",
-        ) from error
+        raise no_broker(bootstrap_servers, error) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 

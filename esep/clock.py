@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 ALMATY = "Asia/Almaty"
+AHEAD_MAX = timedelta(minutes=5)  # How far an organizer's clock may run ahead of the broker's stamp (DESIGN §4).
 RETENTION_YEARS = 5  # Clause O9-4.7: at least 5 years, counted from 1 January of the year after the year of the bet.
 
 if datetime(2024, 7, 1, tzinfo=ZoneInfo(ALMATY)).utcoffset() != timedelta(hours=5):

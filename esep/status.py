@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from esep.errors import BrokerUnavailable
+from esep.admin import no_broker
 from esep.topics import ALERTS_STAGE, INTAKE, LOADER, TOTALS
 
 GROUPS = (INTAKE, TOTALS, ALERTS_STAGE, LOADER)
@@ -34,11 +34,7 @@ def group_lags(bootstrap_servers: str) -> list[Lag]:
     try:
         return sorted(lag for group in GROUPS for lag in _lags_of(bootstrap_servers, group))
     except KafkaException as error:
-        raise BrokerUnavailable(
-            f"no Kafka broker answers at {bootstrap_servers}",
-            detail=str(error.args[0]),
-            hint="start the line with `esep up`, or set ESEP_BOOTSTRAP_SERVERS",
-        ) from error
+        raise no_broker(bootstrap_servers, error) from error
 
 
 def _lags_of(bootstrap_servers: str, group: str) -> list[Lag]:

@@ -13,20 +13,19 @@ own (`esep send FILE --rejected OTHER`), which is a stream of its own.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from esep.checks import check_identity
+from esep.clock import AHEAD_MAX
 from esep.errors import UsageError
 from esep.producers.files import LINE, REJECTS
 from esep.producers.row_codes import field_of, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-AHEAD_MAX = timedelta(minutes=5)  # What intake allows an organizer's clock to run ahead: INSTANT_AHEAD (DESIGN §4).
 
 
 def stream_id_of(path: Path, shift_days: int) -> str:

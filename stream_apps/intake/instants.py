@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from esep.clock import retention_horizon, to_ms
+from esep.clock import AHEAD_MAX, retention_horizon, to_ms
 from esep.stream_apps.intake.precedence import all_passed, fault
 
-AHEAD_MAX = timedelta(minutes=5)  # How far an organizer's clock may run ahead of the broker's stamp (DESIGN §4).
 _AHEAD_MS_MAX = AHEAD_MAX // timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esep.clock import AHEAD_MAX
 from esep.codec import encode
 from esep.errors import UsageError
 from esep.events import PAYOUT, WAGER
 from esep.producers.files import LINE, read_rows
-from esep.producers.numbering import AHEAD_MAX, held_back, number_events, refuse_stream_id, stream_id_of
+from esep.producers.numbering import held_back, number_events, refuse_stream_id, stream_id_of
 from esep.producers.rows import map_rows
 from tests.producers.bets import DESK, lost, won, write_file
 

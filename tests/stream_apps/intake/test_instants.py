@@ -8,9 +8,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esep.clock import retention_horizon, to_ms
+from esep.clock import AHEAD_MAX, retention_horizon, to_ms
 from esep.codes import REJECT_CODES
-from esep.stream_apps.intake.instants import AHEAD_MAX, bet_ms, check_instants
+from esep.stream_apps.intake.instants import bet_ms, check_instants
 from esep.stream_apps.intake.precedence import PASSED
 
 NEW_YEAR = datetime(2025, 12, 31, 19, tzinfo=UTC)  # 2026 begins in Almaty.

@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 from clickhouse_connect.driver.exceptions import DatabaseError
-from esep.sinks.clickhouse.client import connect
 
 from esep.cli.context import DATA_DIR, DataDir, settings_of
 from esep.cli.output import print_table
 from esep.errors import UsageError
+from esep.sinks.clickhouse.client import connect
 
 _FORMATS = {"tsv": "TSVWithNames", "csv": "CSVWithNames", "json": "JSON"}
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-CHECKS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+CHECKS = [["ruff", "check", "--no-cache", "."], ["ruff", "format", "--no-cache", "--check", "."], ["mypy"]]
 
 
 @pytest.mark.parametrize("arguments", CHECKS, ids=" ".join)

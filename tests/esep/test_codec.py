@@ -360,7 +360,9 @@ def test_other_ways_to_write_the_same_are_read(field: str, raw: bytes) -> None:
 @pytest.mark.parametrize("instant_ms", [2**63 - 1, -(2**63), 10**17])
 def test_absurd_instant_is_read_and_left_to_the_checks(instant_ms: int) -> None:
     value = wire_header(WAGER) + body_with("occurred_at", varint(instant_ms))
-    assert outcome([value], EVENTS) == [("wager", numbered(STAKE) | {"occurred_at": instant_ms})]
+    read = ("wager", numbered(STAKE) | {"occurred_at": instant_ms})
+    assert outcome([value], EVENTS) == [read]
+    assert outcome([value, value[:-1]], EVENTS) == [read, "UNDECODABLE"], "a bad neighbour has it looked at singly"
 
 
 def test_record_of_ours_is_none_that_an_organizer_may_send() -> None:
@@ -404,7 +406,12 @@ def _no_text(_random: Random) -> list[bytes]:
     return [encode_one(STAKE, WAGER).replace(b"RETAIL", b"RET\xffIL")] * BATCH
 
 
-@pytest.mark.parametrize("make", [_garbage, _cut, _every_second_cut, _no_text])
+def _int_too_large(_random: Random) -> list[bytes]:
+    """What fastavro does not see."""
+    return [wire_header(WAGER) + body_with("odds_milli", varint(1) + varint(2**31))] * BATCH
+
+
+@pytest.mark.parametrize("make", [_garbage, _cut, _every_second_cut, _no_text, _int_too_large])
 def test_batch_of_bad_messages_is_read_in_bounded_time_without_a_word(
     make: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 STATUS_S = 1.0  # The status file, and offsets behind markers alone, are written at most once a second.
-STOP_S_MAX = 6.0  # A round takes a second at the most; a supervisor kills after ten.
 SINK_S_MAX = 60.0  # A ClickHouse that restarts is back within seconds; then the process ends and is started anew.
 BACKOFF_S, BACKOFF_S_MAX = 0.1, 2.0
 
@@ -63,7 +62,6 @@ def run_loader(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    _end_in_time()
     try:
         loader = Loader(settings, Store(settings), read_range, stop, on_step)
         loader.run(topics_to_load(settings, organizer_bins), LoaderGroup)
@@ -72,24 +70,6 @@ def run_loader(
             LOG.error("loader-%d stopped. %s", settings.ordinal, error)  # noqa: TRY400 - its text says what to do
             return error.exit_code
     return 0
-
-
-def _end_in_time() -> None:
-    """See to it that a told stop ends the process, also where the client hangs in its own code: leaving a group can.
-
-    Ending at any moment is safe: what was noted is repeated at the next start.
-    """
-    reading, writing = os.pipe()  # Written to by the interpreter at the signal itself, whatever the main thread does.
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing)
-
-    def wait() -> None:
-        os.read(reading, 1)
-        time.sleep(STOP_S_MAX)
-        LOG.warning("told to stop %.0f s ago: ended without leaving the group", STOP_S_MAX)
-        os._exit(0)
-
-    threading.Thread(target=wait, name="end-in-time", daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True)

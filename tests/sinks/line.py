@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import confluent_kafka as ck
 import polars as pl
+import psutil
 from confluent_kafka.admin import AdminClient
 
 from esep.admin import create_topics
@@ -406,6 +407,13 @@ class LoaderProcess:
         while self.status().get("state") != "ready":
             assert time.monotonic() < until, self.log.read_text()
             assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+
+    def wait_stopped(self) -> None:
+        """Return once the process stands still by SIGSTOP."""
+        until = time.monotonic() + WAIT_S
+        while psutil.Process(self.process.pid).status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.05)
 
     def wait(self) -> int:

@@ -1,6 +1,6 @@
 """The stateless checks: what an event must be in itself, the same code for intake and for the organizer offline.
 
-Reads     a frame of decoded events, one row each, wagers and payouts together: columns of `EVENT_COLUMNS`
+Reads     a frame of decoded events, one row each, wagers and payouts together (`esep.events.unified`); corrections
 Returns   a column of reject codes in row order, null where every check passed
 Promises  no I/O, no clock, no state; the first failing check in the order of `esep.codes` decides (box: intake)
 """
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from esep.codes import CHANNELS, FUNDINGS, INSTRUMENT_KINDS, PAYMENT_METHODS, PAYOUT_KINDS, PRECEDENCE
+from esep.events import corrected
 from esep.identifiers import valid_iin
 from esep.money import AMOUNT_TIYN_MAX
 
@@ -23,6 +24,8 @@ _INSTANT_MIN, _INSTANT_MAX = (
     datetime(2200, 1, 1, tzinfo=UTC),
 )  # Fit to be a date at all.
 
+_REASON_CHARS_MAX = 500
+_PAYOUT_FIELDS = ("kind", "won_tiyn", "wager_occurred_at", "wager_amount_tiyn")
 _WAGER, _PAYOUT = pl.col("event_type") == "WAGER", pl.col("event_type") == "PAYOUT"
 
 
@@ -43,6 +46,35 @@ def check_form(events: pl.DataFrame) -> pl.Series:
     Clauses O9-L1 … O9-L5, O9-4.1, O9-4.3; the codes from SITE_INVALID to PAYOUT_BEFORE_WAGER.
     """
     return _first_failing(events.with_columns(_iin_ok=valid_iin(events["iin"])), _FORM)
+
+
+def check_correction(corrections: pl.DataFrame) -> pl.Series:
+    """Return the code of the first check of form that a correction fails, or null, per correction.
+
+    Its right values are checked as an event's are. Values that no event in force can have had are a mismatch.
+    """
+    codes = _first_failing(corrections, _CORRECTION).alias("own").to_frame().with_row_index("place")
+    now, was = corrected(corrections, "now"), corrected(corrections, "was")
+    of_now = now.select("place", check_form(now).alias("now"))
+    of_was = was.select(
+        "place", check_form(was).replace_strict({None: None}, default="CORRECTION_MISMATCH").alias("was")
+    )
+    for codes_of_side in (of_now, of_was):
+        codes = codes.join(codes_of_side, on="place", how="left", maintain_order="left")
+    return codes.select(pl.coalesce("own", "now", "was").alias("reject_code")).to_series()
+
+
+def _values_fit(side: str) -> pl.Expr:
+    """Return whether the values on a side of a correction, if there are any, are those of one type of event."""
+    of = pl.col(side).struct
+    wager = pl.all_horizontal(of.field(name).is_not_null() for name in ("channel", "funding"))
+    no_wager = pl.all_horizontal(of.field(name).is_null() for name in ("channel", "funding", "odds_milli")) & of.field(
+        "selections"
+    ).list.len().eq(0)
+    payout = pl.all_horizontal(of.field(name).is_not_null() for name in _PAYOUT_FIELDS)
+    no_payout = pl.all_horizontal(of.field(name).is_null() for name in _PAYOUT_FIELDS)
+    kind = of.field("event_type")
+    return pl.col(side).is_null() | ((kind == "WAGER") & wager & no_payout) | ((kind == "PAYOUT") & payout & no_wager)
 
 
 def _text_ok(column: str) -> pl.Expr:
@@ -86,7 +118,14 @@ _FORM: dict[str, pl.Expr] = {
     "WAGER_AMOUNT_INVALID": _PAYOUT & ~pl.col("wager_amount_tiyn").is_between(1, AMOUNT_TIYN_MAX),
     "PAYOUT_BEFORE_WAGER": _PAYOUT & (pl.col("occurred_at") < pl.col("wager_occurred_at")),
 }
-if list(_FORM) != sorted(_FORM, key=PRECEDENCE.__getitem__):
+_CORRECTION: dict[str, pl.Expr] = {
+    "CORRECTION_TARGET_INVALID": ~pl.col("target_sequence").is_between(1, pl.col("sequence") - 1),
+    "CORRECTION_REVISION_INVALID": pl.col("replaces_revision") < 0,
+    "CORRECTION_REASON_INVALID": ~pl.col("reason").str.len_chars().is_between(1, _REASON_CHARS_MAX),
+    "CORRECTION_EMPTY": pl.col("was").is_null() & pl.col("now").is_null(),
+    "CORRECTION_VALUES_INVALID": ~(_values_fit("was") & _values_fit("now")),
+}
+if any(list(checks) != sorted(checks, key=PRECEDENCE.__getitem__) for checks in (_FORM, _CORRECTION)):
     raise ImportError("the checks of form stand in another order than esep.codes")
 
 

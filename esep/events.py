@@ -2,13 +2,14 @@
 
 Reads     keyword arguments
 Returns   `Wager`, `Payout`, `Correction`: the fields of schemas/*/v1.avsc that an organizer fills in; frames of them
+          and the values inside corrections in the same frames
 Promises  types only; whether the values are right is said by `esep.checks`, the same code that intake runs
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -113,6 +114,17 @@ def unified(wagers: pl.DataFrame, payouts: pl.DataFrame) -> pl.DataFrame:
         ],
         how="diagonal",
     )
+
+
+def corrected(corrections: pl.DataFrame, side: Literal["was", "now"]) -> pl.DataFrame:
+    """Return the values on one side of corrections in the shape of `unified`, a row per correction that has them.
+
+    `sequence` is that of the corrected event; `place` (UInt32) is the row of the correction.
+    """
+    rows = corrections.with_row_index("place").filter(pl.col(side).is_not_null())
+    head = rows.select("place", "organizer_bin", "stream_id", sequence="target_sequence")
+    values = rows.select(pl.col(side).struct.unnest())
+    return pl.concat([head, values], how="horizontal")
 
 
 def empty_events() -> pl.DataFrame:

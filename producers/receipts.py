@@ -44,6 +44,7 @@ class StreamAccount(_Part):
     accepted_count: int
     rejected_count: int
     duplicate_count: int
+    held_count: int
 
 
 class RejectNotice(_Part):
@@ -54,6 +55,15 @@ class RejectNotice(_Part):
     sequence: int | None
     reject_code: str
     field: str | None
+
+
+class SettledNotice(_Part):
+    """A correction that had waited: its outcome is ACCEPTED, DUPLICATE or the reject code."""
+
+    offset: int
+    stream_id: str
+    sequence: int
+    outcome: str
 
 
 class ReceiptContent(_Part):
@@ -67,7 +77,9 @@ class ReceiptContent(_Part):
     streams: tuple[StreamAccount, ...]
     accepted_count: int
     duplicate_count: int
+    held_count: int
     rejects: tuple[RejectNotice, ...]
+    settled: tuple[SettledNotice, ...]
 
     def stream(self, stream_id: str) -> StreamAccount | None:
         """Return the account of a stream that these messages touched, or None."""

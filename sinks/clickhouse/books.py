@@ -83,21 +83,27 @@ class OrganizerBooks:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All lanes and all organizers."""
+    """All lanes and all organizers.
+
+    mismatches: corrections that took back other values than were booked; intake could not tell, for the event was older
+    than what it remembers (DESIGN §4 "Corrections").
+    """
 
     lanes: tuple[LaneBooks, ...]
     organizers: tuple[OrganizerBooks, ...]
+    mismatches: tuple[str, ...] = ()
 
     @property
     def balanced(self) -> bool:
-        """Say whether Kafka and ClickHouse hold the same records, each once, and as many as were acknowledged."""
+        """Say whether both hold the same records, each once, as many as were acknowledged, and no false correction."""
         return not self.differences
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """Return a sentence for each lane and organizer that does not balance."""
+        """Return a sentence for each lane and organizer that does not balance, and for each mismatch."""
         lanes = [str(books) for books in self.lanes if not books.balanced]
-        return (*lanes, *(str(books) for books in self.organizers if not books.balanced))
+        organizers = [str(books) for books in self.organizers if not books.balanced]
+        return (*lanes, *organizers, *(f"{text} takes back other values than were booked" for text in self.mismatches))
 
     def amount_tiyn(self, event_type: str, side: str) -> int:
         """Return Σ of signed amounts of WAGER (stakes) or PAYOUT on the side `kafka` or `clickhouse`."""
@@ -120,6 +126,7 @@ class Report:
                 for books in self.lanes
             ],
             "organizers": [{**asdict(books), "balanced": books.balanced} for books in self.organizers],
+            "mismatches": list(self.mismatches),
         }
 
     def _totals(self) -> dict[str, dict[str, int]]:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from esep.sinks.clickhouse.tables import Table
 
 HASHES = ("body_sha256", "content_sha256")  # Hex in Kafka, FixedString(32) in the tables.
-_COUNTS = ("from_offset", "accepted_count", "duplicate_count", "rejected_count")  # Of a receipt's content.
+# What is taken from a receipt's content; released: corrections that had waited and were accepted.
+_COUNTS = ("from_offset", "accepted_count", "duplicate_count", "rejected_count", "held_count", "released_count")
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
@@ -151,5 +152,9 @@ def _receipt_counts(content: pl.Series) -> list[pl.Series]:
         raise InvariantBroken(
             "a receipt's content is no ReceiptContent", detail=f"{len(decoded.bad)} of {len(content)}"
         )
-    frame: Any = decoded.frames[kind].with_columns(rejected_count=pl.col("rejects").list.len().cast(pl.Int64))
+    outcomes = pl.col("settled").list.eval(pl.element().struct.field("outcome"))
+    frame: Any = decoded.frames[kind].with_columns(
+        rejected_count=pl.col("rejects").list.len().cast(pl.Int64),
+        released_count=outcomes.list.count_matches("ACCEPTED").cast(pl.Int64),
+    )
     return [frame[name] for name in _COUNTS]

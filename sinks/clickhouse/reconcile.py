@@ -61,9 +61,10 @@ def reconcile(settings: Settings, organizer_bins: Iterable[str]) -> Report:
         with connect(settings) as client:
             lanes = [books for source in sorted(loaded) for books in _lanes(settings, client, source, loaded[source])]
             organizers = _organizers(client, bins, _accepted_rows(settings, accepted))
+            mismatches = client.query("SELECT entry_id, revision FROM correction_mismatches").result_rows
     except DatabaseError as error:
         raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error
-    return Report(tuple(lanes), tuple(organizers))
+    return Report(tuple(lanes), tuple(organizers), tuple(f"{entry_id} revision {n}" for entry_id, n in mismatches))
 
 
 @dataclass(slots=True)
@@ -182,7 +183,7 @@ def _accepted_rows(settings: Settings, accepted: dict[TopicPartition, Bounds]) -
 
 def _organizers(client: Client, bins: list[str], accepted_rows: Counter[str] | None) -> list[OrganizerBooks]:
     receipts = client.query(
-        f"SELECT organizer_bin, sum(accepted_count) FROM {RECEIPTS_TABLE.name} GROUP BY organizer_bin"  # noqa: S608
+        f"SELECT organizer_bin, sum(accepted_count + released_count) FROM {RECEIPTS_TABLE.name} GROUP BY organizer_bin"  # noqa: S608
     ).result_rows
     ledger = client.query(
         f"SELECT organizer_bin, uniqExact(stream_id, sequence, revision), count() FROM {LEDGER_TABLE.name} GROUP BY 1"  # noqa: S608

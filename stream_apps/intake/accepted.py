@@ -37,7 +37,11 @@ def accepted_writes(
     outputs: Sequence[TopicPartition],
     lanes: Lanes,
 ) -> list[Write]:
-    """Return the writes of postings (columns of `accepted` but the lineage, and `index`); outputs: all partitions."""
+    """Return the writes of postings; outputs: all partitions.
+
+    postings: the columns of `accepted` but the lineage, of which cause_offset is there; `index`: the message on whose
+    arrival each is booked.
+    """
     if postings.is_empty():
         return []
     at = postings[INDEX].to_numpy()
@@ -62,7 +66,6 @@ def _lineage(messages: Messages, at: np.ndarray, rows: np.ndarray) -> list[pl.Se
         pl.Series("row", rows),
         pl.Series("cause_topic", topics[section_of], dtype=pl.String),
         pl.Series("cause_partition", partitions[section_of]),
-        pl.Series("cause_offset", messages.offsets[at]),
     ]
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from esep.stream_apps.intake.decode import SHA256_BYTES
-from esep.stream_apps.intake.precedence import PASSED
 from esep.stream_apps.intake.sequences import CONFLICT, DIGEST_BYTES, DUPLICATE, FRESH, Stream
 
 if TYPE_CHECKING:
@@ -26,11 +25,16 @@ if TYPE_CHECKING:
 
 
 class Account(NamedTuple):
-    """One stream in one section. places: of its messages, in order. before, after: the stream around the section."""
+    """One stream in one section. places, sequences, digests (joined): of its messages, in order.
+
+    before, after: the stream around the section; what `Stream.follow` takes over is put there by `settle`.
+    """
 
     section: int
     stream_id: str
     places: np.ndarray
+    sequences: np.ndarray
+    digests: bytes
     before: Stream
     after: Stream
 
@@ -44,15 +48,6 @@ class Accounts:
     duplicate: np.ndarray
     conflict: np.ndarray
 
-    def count(self, verdicts: np.ndarray) -> None:
-        """Add to the streams after each section what became of their messages; the verdicts are the final ones."""
-        for _, _, places, before, after in self.accounts:
-            rejected = int(np.count_nonzero(verdicts[places] != PASSED))
-            duplicates = int(np.count_nonzero(self.duplicate[places]))
-            after.accepted = before.accepted + len(places) - rejected - duplicates
-            after.rejected = before.rejected + rejected
-            after.duplicates = before.duplicates + duplicates
-
 
 def take_sequences(
     messages: Messages, groups: Sequence[Group], known: Mapping[TopicPartition, Mapping[str, Stream]]
@@ -61,7 +56,7 @@ def take_sequences(
 
     known: the streams of each input partition.
     """
-    digests = np.frombuffer(b"".join(messages.digests), np.uint8).reshape(-1, SHA256_BYTES)[:, :DIGEST_BYTES]
+    joined = np.frombuffer(b"".join(messages.fingerprints), np.uint8).reshape(-1, SHA256_BYTES)[:, :DIGEST_BYTES]
     seen = np.full(len(messages), -1, np.int8)
     newest: dict[tuple[TopicPartition, str], Stream] = {}
     accounts = []
@@ -69,6 +64,7 @@ def take_sequences(
         source = messages.sections[section].source
         before = newest.get((source, stream_id)) or known[source].get(stream_id) or Stream()
         after = newest[source, stream_id] = before.successor()
-        seen[places] = after.take(sequences, digests[places].tobytes())
-        accounts.append(Account(section, stream_id, places, before, after))
+        digests = joined[places].tobytes()
+        seen[places] = after.take(sequences, digests)
+        accounts.append(Account(section, stream_id, places, sequences, digests, before, after))
     return Accounts(accounts, seen == FRESH, seen == DUPLICATE, seen == CONFLICT)

@@ -1,7 +1,7 @@
 """The messages of one poll as frames: what can be read of each, and why the others cannot be read.
 
 Reads     batches of organizers' topics, as they came
-Returns   `Messages`: identities and verdicts of all messages in order; wagers and payouts as one frame
+Returns   `Messages`: identities and verdicts of all messages in order; wagers and payouts as one frame, corrections
 Promises  one decoding per schema over the whole poll; what is no event gets its code and costs no other message
           (DESIGN §4 "Decode"; clause O9-4.3; box: intake)
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from esep.codec import INDEX, Decoded, decode, empty_frame
+from esep.codec import INDEX, Decoded, decode, empty_frame, encode
 from esep.codes import PRECEDENCE
 from esep.events import CORRECTION, EVENT_RECORDS, PAYOUT, WAGER, unified
 from esep.stream_apps.intake.precedence import all_passed
@@ -40,9 +40,10 @@ class Messages:
 
     sections: the batches, cut into pieces of at most SECTION_MAX messages. starts: the place of each section's first
     message, then the number of messages. section_of: the section of each message. digests: the SHA-256 of each value.
+    fingerprints: likewise, of the value as we would write it: what two writers of Avro made of one event is equal here.
     identity: per message organizer_bin, stream_id, sequence and event_type, null where they cannot be read.
     unreadable: per message the verdict on its bytes. events: wagers and payouts in order of their `index`, which is
-    their place, with `received_at`.
+    their place, with `received_at`; corrections likewise.
     """
 
     sections: list[Batch]
@@ -51,10 +52,12 @@ class Messages:
     keys: list[bytes | None]
     values: list[bytes | None]
     digests: list[bytes]
+    fingerprints: list[bytes]
     offsets: np.ndarray
     identity: pl.DataFrame
     unreadable: np.ndarray
     events: pl.DataFrame
+    corrections: pl.DataFrame
 
     def __len__(self) -> int:
         return len(self.values)
@@ -68,17 +71,21 @@ def read_messages(batches: Sequence[Batch]) -> Messages:
     received_ms = np.fromiter(chain.from_iterable(section.timestamps_ms for section in sections), np.int64, starts[-1])
     decoded = decode(values, EVENT_RECORDS)
     events = _events(decoded, received_ms)
+    corrections = _received(_frame(decoded, CORRECTION), received_ms)
+    digests = [sha256(value or b"").digest() for value in values]
     return Messages(
         sections=sections,
         starts=starts,
         section_of=np.repeat(np.arange(len(sections)), np.diff(starts)),
         keys=list(chain.from_iterable(section.keys for section in sections)),
         values=values,
-        digests=[sha256(value or b"").digest() for value in values],
+        digests=digests,
+        fingerprints=_fingerprints(decoded, values, digests),
         offsets=np.fromiter(chain.from_iterable(section.offsets for section in sections), np.int64, starts[-1]),
-        identity=_identity(events, decoded, len(values)),
+        identity=_identity(events, corrections, decoded, len(values)),
         unreadable=_unreadable(decoded, len(values)),
         events=events,
+        corrections=corrections,
     )
 
 
@@ -96,7 +103,23 @@ def _events(decoded: Decoded, received_ms: np.ndarray) -> pl.DataFrame:
     wagers, payouts = (_frame(decoded, schema) for schema in (WAGER, PAYOUT))
     none = pl.lit([], dtype=wagers.schema["selections"])
     events = unified(wagers, payouts.with_columns(selections=none)).sort(INDEX)
-    return events.with_columns(pl.Series("received_at", received_ms[events[INDEX].to_numpy()]).cast(RECEIVED_AT))
+    return _received(events, received_ms)
+
+
+def _received(frame: pl.DataFrame, received_ms: np.ndarray) -> pl.DataFrame:
+    return frame.with_columns(pl.Series("received_at", received_ms[frame[INDEX].to_numpy()]).cast(RECEIVED_AT))
+
+
+def _fingerprints(decoded: Decoded, values: Sequence[bytes | None], digests: list[bytes]) -> list[bytes]:
+    """Return the digests, but for wagers whose selections are cut into blocks otherwise than we would."""
+    wagers = _frame(decoded, WAGER)
+    free = wagers.filter(pl.col("selections").list.len() > 0)  # Only arrays can be written in more ways than one.
+    fingerprints = digests
+    for place, ours in zip(free[INDEX], encode(free, WAGER), strict=True):
+        if ours != values[place]:
+            fingerprints = fingerprints.copy() if fingerprints is digests else fingerprints
+            fingerprints[place] = sha256(ours).digest()
+    return fingerprints
 
 
 def _frame(decoded: Decoded, schema: Schema) -> pl.DataFrame:
@@ -109,11 +132,11 @@ def _no_rows(schema: Schema) -> pl.DataFrame:
     return empty_frame(schema).with_columns(pl.Series(INDEX, [], dtype=pl.UInt32))
 
 
-def _identity(events: pl.DataFrame, decoded: Decoded, count: int) -> pl.DataFrame:
+def _identity(events: pl.DataFrame, corrections: pl.DataFrame, decoded: Decoded, count: int) -> pl.DataFrame:
     if events.height == count:
         return events.select(_IDENTITY)
     columns = [INDEX, *_IDENTITY]
-    corrections = _frame(decoded, CORRECTION).with_columns(event_type=pl.lit("CORRECTION"))
+    corrections = corrections.with_columns(event_type=pl.lit("CORRECTION"))
     unread = pl.DataFrame({INDEX: list(decoded.bad)}, schema={INDEX: pl.UInt32})
     parts = [events.select(columns), corrections.select(columns), unread]
     return pl.concat(parts, how="diagonal").sort(INDEX).drop(INDEX)

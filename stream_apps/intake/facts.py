@@ -1,6 +1,6 @@
 """The register as arrays: which licence is in force when, and which sites an organizer has, for many events at once.
 
-Reads     a `Register`; events of known organizers
+Reads     a `Register`; events
 Returns   per event the place of its licence, and a code: ORGANIZER_UNKNOWN, LICENCE_NOT_IN_FORCE, SITE_UNKNOWN
 Promises  asked as of `occurred_at`, never as of now; the same answer as `Organizer.licence_at` (clauses O9-3, O9-4.1;
           DESIGN §4 "Enrich"; box: intake)
@@ -15,15 +15,11 @@ import numpy as np
 import polars as pl
 
 from esep.clock import to_ms
-from esep.codec import INDEX
 from esep.stream_apps.intake.precedence import all_passed, fault
-from esep.topics import organizer_of
 
 if TYPE_CHECKING:
     from esep.register import Licence, Organizer, Register
-    from esep.stream_apps.intake.decode import Messages
 
-_NONE = -1  # No licence.
 _NEVER_MS = np.iinfo(np.int64).max
 
 
@@ -53,39 +49,40 @@ class Facts:
         names = ("organizer_name", "organizer_kind", "licence_number")
         self.licences = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
 
-    def unknown(self, messages: Messages) -> np.ndarray:
-        """Return which messages are on the topic of an organizer that is not in the register."""
-        unknown = [organizer_of(section.source.topic) not in self._entries for section in messages.sections]
-        return np.repeat(np.array(unknown), np.diff(messages.starts))
+    def unknown(self, bins: pl.Series) -> np.ndarray:
+        """Return which of these BINs are those of no organizer in the register."""
+        return ~bins.is_in(list(self._entries)).to_numpy()
 
-    def look_up(self, messages: Messages, events: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Return the verdict on each event, and the place of its licence.
+    def look_up(self, events: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return the verdict on each event, and the place of its licence; quick where events of an organizer adjoin.
 
-        events: some of the wagers and payouts of the messages, in order.
+        Where no licence was in force it is the organizer's last one before, or its first.
         """
-        verdicts, licences = all_passed(events.height), np.full(events.height, _NONE, np.int32)
+        verdicts, licences = all_passed(events.height), np.zeros(events.height, np.int32)
         occurred_ms = events["occurred_at"].to_numpy().view(np.int64)
-        bounds = np.searchsorted(events[INDEX].to_numpy(), messages.starts).tolist()
-        for section, (start, end) in zip(messages.sections, pairwise(bounds), strict=True):
-            entry = self._entries.get(organizer_of(section.source.topic))
-            part = slice(start, end)
+        for bin_, start, end in _runs(events["organizer_bin"]):
+            entry, part = self._entries.get(bin_), slice(start, end)
             if entry is None:
                 fault(verdicts[part], np.ones(end - start, np.bool_), "ORGANIZER_UNKNOWN")
                 continue
-            licences[part] = _in_force(entry, occurred_ms[part])
-            fault(verdicts[part], licences[part] == _NONE, "LICENCE_NOT_IN_FORCE")
+            last_begun = np.maximum(np.searchsorted(entry.from_ms, occurred_ms[part], side="right") - 1, 0)
+            in_force = (entry.from_ms[last_begun] <= occurred_ms[part]) & (occurred_ms[part] < entry.to_ms[last_begun])
+            licences[part] = entry.start + last_begun
+            fault(verdicts[part], ~in_force, "LICENCE_NOT_IN_FORCE")
             known_site = events["site_id"].slice(start, end - start).is_in(entry.sites)
             fault(verdicts[part], ~known_site.to_numpy(), "SITE_UNKNOWN")
         return verdicts, licences
+
+
+def _runs(bins: pl.Series) -> list[tuple[str, int, int]]:
+    """Return each run of equal BINs: the BIN, where it begins and where it ends."""
+    if not len(bins):
+        return []
+    starts = [0, *(bins != bins.shift(1)).fill_null(value=False).arg_true().to_list(), len(bins)]
+    return [(bins[start], start, end) for start, end in pairwise(starts)]
 
 
 def _entry(organizer: Organizer, spans: list[Licence], start: int) -> _Entry:
     from_ms = np.array([to_ms(span.valid_from) for span in spans])
     ends = [_NEVER_MS if span.valid_to is None else to_ms(span.valid_to) for span in spans]
     return _Entry(start, from_ms, np.array(ends), [site.id for site in organizer.sites])
-
-
-def _in_force(entry: _Entry, occurred_ms: np.ndarray) -> np.ndarray:
-    last_begun = np.searchsorted(entry.from_ms, occurred_ms, side="right") - 1
-    in_force = (last_begun >= 0) & (occurred_ms < entry.to_ms[last_begun])
-    return np.where(in_force, entry.start + last_begun, _NONE)

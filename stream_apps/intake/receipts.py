@@ -1,6 +1,6 @@
 """Receipts: what became of an organizer's messages up to an offset, hashed and signed.
 
-Reads     `Messages`, the accounts of their streams, the rejects
+Reads     `Messages`, the settlement of their streams, the rejects
 Returns   writes to `organizer.<BIN>.receipts`: one record per section, signed by a `ReceiptSigner`
 Promises  the content is a function of the records alone: polls cut at the same offsets give the same bytes; time of
           issue, key and signature stand outside it; no flag and no fact of the register is in it (DESIGN §4; clause
@@ -10,6 +10,7 @@ Promises  the content is a function of the records alone: polls cut at the same 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from esep.codec import encode_body, encode_one
+from esep.codes import REJECT_CODES
 from esep.keys import key_id
 from esep.lineage import TopicPartition
 from esep.schemas import schema
+from esep.stream_apps.intake.precedence import PASSED
+from esep.stream_apps.intake.settlement import REPEATED
 from esep.stream_apps.stage import Batch, Write
 from esep.topics import organizer_of, receipts_topic
 
@@ -29,13 +33,14 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from esep.lineage import Position
-    from esep.stream_apps.intake.accounts import Accounts
     from esep.stream_apps.intake.decode import Messages
     from esep.stream_apps.intake.lanes import Lanes
     from esep.stream_apps.intake.rejects import Reject
     from esep.stream_apps.intake.sequences import Stream
+    from esep.stream_apps.intake.settlement import Settled, Settlement
 
 RANGES_MAX = 4_096  # Ranges of a receipt beyond one per stream, so that it fits its topic however many gaps there are.
+_OUTCOMES = {PASSED: "ACCEPTED", REPEATED: "DUPLICATE"}  # Of a correction that was held; else it is the reject code.
 _RECEIPT, _CONTENT = schema("receipt"), schema("receipt_content")
 
 
@@ -70,7 +75,7 @@ class ReceiptSigner:
 
 def receipt_writes(
     messages: Messages,
-    accounts: Accounts,
+    settlement: Settlement,
     rejects: Sequence[Reject],
     positions: Mapping[TopicPartition, Position],
     lanes: Lanes,
@@ -83,7 +88,7 @@ def receipt_writes(
     keys: defaultdict[TopicPartition, list[bytes | None]] = defaultdict(list)
     values: defaultdict[TopicPartition, list[bytes | None]] = defaultdict(list)
     next_offset = {source: position.next_offset for source, position in positions.items()}
-    for section, content in zip(messages.sections, _contents(messages, accounts, rejects, next_offset), strict=True):
+    for section, content in zip(messages.sections, _contents(messages, settlement, rejects, next_offset), strict=True):
         output = TopicPartition(receipts_topic(content["organizer_bin"]), 0)
         keys[output].append(b"%d" % section.source.partition)
         values[output].append(signer.sign(section, content, lanes.rows(section.source, output, 1)[0]))
@@ -91,38 +96,47 @@ def receipt_writes(
 
 
 def _contents(
-    messages: Messages, accounts: Accounts, rejects: Sequence[Reject], next_offset: dict[TopicPartition, int]
+    messages: Messages, settlement: Settlement, rejects: Sequence[Reject], next_offset: dict[TopicPartition, int]
 ) -> Iterator[dict[str, Any]]:
-    streams: defaultdict[int, list[tuple[str, Stream]]] = defaultdict(list)
-    refused: defaultdict[int, list[Reject]] = defaultdict(list)
-    for account in accounts.accounts:
-        streams[account.section].append((account.stream_id, account.after))
+    parts = [_Part() for _ in messages.sections]
+    for account in settlement.accounts:
+        parts[account.section].streams.append((account.stream_id, account.after))
     for reject in rejects:
-        refused[reject.section].append(reject)
-    for number, section in enumerate(messages.sections):
-        duplicates = int(np.count_nonzero(accounts.duplicate[messages.starts[number] : messages.starts[number + 1]]))
-        yield _content(section, next_offset[section.source], streams[number], refused[number], duplicates)
+        if not reject.was_held:
+            parts[reject.section].rejects.append(reject)
+    for one in settlement.settled:
+        parts[one.section].settled.append(one)
+    for number, (section, part) in enumerate(zip(messages.sections, parts, strict=True)):
+        places = slice(messages.starts[number], messages.starts[number + 1])
+        part.duplicates = int(np.count_nonzero(settlement.duplicate[places]))
+        part.held = int(np.count_nonzero(settlement.held[places]))
+        yield _content(section, next_offset[section.source], part)
         next_offset[section.source] = section.next_offset
 
 
-def _content(
-    section: Batch,
-    from_offset: int,
-    streams: Sequence[tuple[str, Stream]],
-    rejects: Sequence[Reject],
-    duplicates: int,
-) -> dict[str, Any]:
-    """Return the content of the receipt for a section; streams: those that it touches, as they are after it."""
-    ranges_max = 1 + RANGES_MAX // max(1, len(streams))
+@dataclass(slots=True)
+class _Part:
+    """What is told of one section. streams: those that it touches, as they are after it."""
+
+    streams: list[tuple[str, Stream]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    settled: list[Settled] = field(default_factory=list)
+    duplicates: int = 0
+    held: int = 0
+
+
+def _content(section: Batch, from_offset: int, part: _Part) -> dict[str, Any]:
+    ranges_max = 1 + RANGES_MAX // max(1, len(part.streams))
     return {
         "organizer_bin": organizer_of(section.source.topic),
         "topic": section.source.topic,
         "partition": section.source.partition,
         "from_offset": from_offset,
         "through_offset": section.offsets[-1],
-        "streams": [_account(stream_id, stream, ranges_max) for stream_id, stream in sorted(streams, key=_by_id)],
-        "accepted_count": len(section) - len(rejects) - duplicates,
-        "duplicate_count": duplicates,
+        "streams": [_account(stream_id, stream, ranges_max) for stream_id, stream in sorted(part.streams, key=_by_id)],
+        "accepted_count": len(section) - len(part.rejects) - part.duplicates - part.held,
+        "duplicate_count": part.duplicates,
+        "held_count": part.held,
         "rejects": [
             {
                 "offset": reject.offset,
@@ -131,14 +145,23 @@ def _content(
                 "reject_code": reject.reject_code,
                 "field": reject.field,
             }
-            for reject in rejects
+            for reject in part.rejects
+        ],
+        "settled": [
+            {
+                "offset": one.correction.message.offset,
+                "stream_id": one.stream_id,
+                "sequence": one.correction.sequence,
+                "outcome": _OUTCOMES.get(one.verdict) or REJECT_CODES[one.verdict].code,
+            }
+            for one in part.settled
         ],
     }
 
 
 def _account(stream_id: str, stream: Stream, ranges_max: int) -> dict[str, Any]:
     """Return a stream's account; ranges and gaps are complete up to the last range that is listed."""
-    consumed = list(zip(stream.firsts[:ranges_max], stream.lasts[:ranges_max], strict=True))
+    consumed = list(zip(stream.consumed.firsts[:ranges_max], stream.consumed.lasts[:ranges_max], strict=True))
     gaps = ((before[1] + 1, after[0] - 1) for before, after in pairwise([(0, 0), *consumed]))
     return {
         "stream_id": stream_id,
@@ -147,6 +170,7 @@ def _account(stream_id: str, stream: Stream, ranges_max: int) -> dict[str, Any]:
         "accepted_count": stream.accepted,
         "rejected_count": stream.rejected,
         "duplicate_count": stream.duplicates,
+        "held_count": len(stream.held),
         "root": None,
     }
 

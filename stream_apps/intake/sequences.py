@@ -1,9 +1,9 @@
-"""One stream's sequences: which have been consumed, exactly, and what the recent ones looked like.
+"""One stream: which sequences have been consumed, what the recent ones looked like, what has been corrected.
 
 Reads     sequences and digests of bodies, in the order in which they arrived
 Returns   a verdict for each: FRESH (now consumed), DUPLICATE or CONFLICT
 Promises  how arrivals are cut into calls changes neither a verdict nor the state; consecutive numbers cost no work per
-          record (DESIGN §4 "Sequence"; clause O9-4.5; box: intake)
+          record (DESIGN §4 "Sequence", "Corrections"; clause O9-4.5; box: intake)
 
 Digests are kept in pages of 32 sequences, page n in slot n mod 512, where a higher page puts out a lower one: the last
 16,384 sequences of a stream without gaps. A repetition of an older one counts as a duplicate; comparing it with the
@@ -12,12 +12,13 @@ ledger comes later.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from esep.stream_apps.intake.ranges import Ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ FRESH, DUPLICATE, CONFLICT = 0, 1, 2
 PAGE = 32  # Sequences of a page: a transaction rewrites one page of each stream at least, half a kilobyte.
 SLOTS = 512  # Pages of a stream at most: 256 kB.
 DIGEST_BYTES = 16  # Of the SHA-256: whoever finds two bodies that agree in these would only hide its own conflict.
+VOID = bytes(DIGEST_BYTES)  # Stands for the values of an event that is void; also: no digest is known.
 
 
 class Page(NamedTuple):
@@ -35,29 +37,87 @@ class Page(NamedTuple):
     digests: bytes
 
 
+class Held(NamedTuple):
+    """A correction that waits for what it corrects: where and when it came, and its message value."""
+
+    offset: int
+    received_ms: int
+    value: bytes
+
+
 @dataclass(slots=True)
 class Stream:
     """All that is known of one stream.
 
-    accepted, rejected, duplicates: how many so far. firsts, lasts: the ranges of consumed sequences, disjoint, not
-    adjacent, ascending. pages: by slot. changed_ranges, changed_slots: what has changed since `successor`: ranges by
-    their first sequence (None: no longer one), and slots.
+    accepted, rejected, duplicates: how many so far, held corrections apart. consumed: the sequences. pages: by slot.
+    refused: the sequences of refused wagers and payouts. amending: the sequences of corrections, whatever became of
+    them. revisions: by sequence of a corrected event, the digest of its values from each correction on (VOID: none).
+    held: by their sequence. These four are shared with the predecessor until they change. own: those of them that are
+    not shared. changed_slots, changed_revisions, changed_held: what has changed since `successor`.
     """
 
     accepted: int = 0
     rejected: int = 0
     duplicates: int = 0
-    firsts: list[int] = field(default_factory=list)
-    lasts: list[int] = field(default_factory=list)
+    consumed: Ranges = field(default_factory=Ranges)
     pages: dict[int, Page] = field(default_factory=dict)
-    changed_ranges: dict[int, int | None] = field(default_factory=dict, compare=False)
+    refused: Ranges = field(default_factory=Ranges)
+    amending: Ranges = field(default_factory=Ranges)
+    revisions: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set, compare=False)
     changed_slots: set[int] = field(default_factory=set, compare=False)
+    changed_revisions: set[int] = field(default_factory=set, compare=False)
+    changed_held: set[int] = field(default_factory=set, compare=False)
 
     def successor(self) -> Stream:
         """Return a copy to go on with; what is done to it does not change this one."""
-        return Stream(
-            self.accepted, self.rejected, self.duplicates, self.firsts.copy(), self.lasts.copy(), self.pages.copy()
-        )
+        after = Stream(consumed=self.consumed.copy(), pages=self.pages.copy())
+        after.follow(self)
+        return after
+
+    def follow(self, before: Stream) -> None:
+        """Take over what `take` does not change: counts, refusals and corrections."""
+        self.accepted, self.rejected, self.duplicates = before.accepted, before.rejected, before.duplicates
+        self.refused, self.amending = before.refused, before.amending
+        self.revisions, self.held = before.revisions, before.held
+
+    def refuse(self, sequences: np.ndarray) -> None:
+        """Note that the events of these sequences, all consumed just now, were refused."""
+        if len(sequences):
+            self._own("refused")
+            ordered = np.sort(sequences)
+            for start, end in _consecutive(ordered):
+                self.refused.add(int(ordered[start]), int(ordered[end - 1]))
+
+    def amend(self, sequence: int) -> None:
+        """Note that this sequence, consumed just now, is a correction's."""
+        self._own("amending")
+        self.amending.add(sequence, sequence)
+
+    def revise(self, target: int, digest: bytes) -> None:
+        """Put the next revision of an event in force: the digest of its values."""
+        self._own("revisions")
+        self.revisions[target] = (*self.revisions.get(target, ()), digest)
+        self.changed_revisions.add(target)
+
+    def hold(self, sequence: int, correction: Held | None) -> None:
+        """Keep a correction until what it corrects has come; None: it waits no longer."""
+        self._own("held")
+        if correction is None:
+            del self.held[sequence]
+        else:
+            self.held[sequence] = correction
+        self.changed_held.add(sequence)
+
+    def digest_of(self, sequence: int) -> bytes | None:
+        """Return the digest of a consumed sequence's body, None if it is not among the recent ones."""
+        number, place = divmod(sequence, PAGE)
+        held = self.pages.get(number % SLOTS)
+        if held is None or held.number != number:
+            return None
+        known = held.digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
+        return known if known.strip(b"\0") else None
 
     def take(self, sequences: np.ndarray, digests: bytes) -> np.ndarray:
         """Consume the sequences that are new; return a verdict for each (int8).
@@ -68,46 +128,21 @@ class Stream:
         for start, end in _consecutive(sequences):
             at, first = start, int(sequences[start])
             while at < end:
-                consumed, count = self._alike(first, end - at)
+                consumed, count = self.consumed.alike(first, end - at)
                 part = digests[at * DIGEST_BYTES : (at + count) * DIGEST_BYTES]
                 if consumed:
                     verdicts[at : at + count] = self._compare(first, part)
                 else:
-                    self._consume(first, first + count - 1)
+                    self.consumed.add(first, first + count - 1)
                     self._remember(first, part)
                 at, first = at + count, first + count
         return verdicts
 
-    def put_range(self, first: int, last: int | None) -> None:
-        """Set the range that begins at `first`, or with None remove it; for restoring, so ranges may overlap."""
-        at = bisect_left(self.firsts, first)
-        known = at < len(self.firsts) and self.firsts[at] == first
-        if last is None:
-            del self.firsts[at : at + known], self.lasts[at : at + known]
-        else:
-            self.firsts[at : at + known], self.lasts[at : at + known] = [first], [last]
-
-    def _alike(self, first: int, count: int) -> tuple[bool, int]:
-        """Return whether `first` has been consumed, and of how many of the next `count` the same can be said."""
-        at = bisect_right(self.firsts, first)
-        if at and first <= self.lasts[at - 1]:
-            return True, min(count, self.lasts[at - 1] - first + 1)
-        return False, min(count, self.firsts[at] - first) if at < len(self.firsts) else count
-
-    def _consume(self, first: int, last: int) -> None:
-        """Add a range of which nothing has been consumed yet."""
-        at = bisect_right(self.firsts, first)
-        if at < len(self.firsts) and self.firsts[at] == last + 1:
-            self.changed_ranges[last + 1] = None
-            last = self.lasts[at]
-            del self.firsts[at], self.lasts[at]
-        if at and self.lasts[at - 1] == first - 1:
-            first = self.firsts[at - 1]
-            self.lasts[at - 1] = last
-        else:
-            self.firsts.insert(at, first)
-            self.lasts.insert(at, last)
-        self.changed_ranges[first] = last
+    def _own(self, name: str) -> None:
+        """Have a copy of one of the shared parts to change."""
+        if name not in self.own:
+            setattr(self, name, getattr(self, name).copy())
+            self.own.add(name)
 
     def _remember(self, first: int, digests: bytes) -> None:
         """Keep digests of consecutive sequences, from `first` on."""

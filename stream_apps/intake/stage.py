@@ -20,6 +20,7 @@ from esep.lineage import TopicPartition
 from esep.stream_apps.intake.accepted import accepted_writes
 from esep.stream_apps.intake.accounts import take_sequences
 from esep.stream_apps.intake.changelog import apply_changes, changes_of
+from esep.stream_apps.intake.corrections import candidates_of
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.enrich import enrich
 from esep.stream_apps.intake.facts import Facts
@@ -30,6 +31,7 @@ from esep.stream_apps.intake.precedence import PASSED, fault, places
 from esep.stream_apps.intake.receipts import receipt_writes
 from esep.stream_apps.intake.rejects import rejected_writes, rejects_of
 from esep.stream_apps.intake.sequences import Stream
+from esep.stream_apps.intake.settlement import settle
 from esep.stream_apps.stage import Batch, PartitionState, Result
 from esep.topics import ACCEPTED, INTAKE, events_topic, intake_changelog_topic, organizer_of
 
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
 
     from esep.identifiers import PersonKeys
     from esep.register import Register
-    from esep.stream_apps.intake.accounts import Accounts
     from esep.stream_apps.intake.decode import Messages
     from esep.stream_apps.intake.receipts import ReceiptSigner
+    from esep.stream_apps.intake.settlement import Settlement
 
 Streams = dict[str, Stream]  # What intake knows of an input partition, by stream id.
 
@@ -85,21 +87,23 @@ class IntakeStage:
         """Return what the messages of a poll become."""
         messages = read_messages(batches)
         verdicts, groups = check_origin(messages, self._events_partitions)
-        accounts = take_sequences(messages, groups, {source: state.data for source, state in states.items()})
+        known = {source: state.data for source, state in states.items()}
+        accounts = take_sequences(messages, groups, known)
         fault(verdicts, accounts.conflict, "SEQUENCE_CONFLICT")
-        events, licences = self._check(messages, accounts.fresh, verdicts)
-        accounts.count(verdicts)
+        events = self._check(messages, accounts.fresh, verdicts)
+        candidates = candidates_of(messages, groups, accounts.fresh, known, self._facts)
+        settlement = settle(messages, accounts, verdicts, candidates, known)
         positions = {batch.source: states[batch.source].position for batch in batches}
         lanes = Lanes(positions)
-        postings = enrich(events, self._facts, licences, messages.digests)
-        rejects = rejects_of(messages, verdicts)
+        postings = enrich(_in_order(events, candidates.postings(settlement.booked)), self._facts)
+        rejects = rejects_of(messages, verdicts, settlement.settled)
         outputs = [
             *accepted_writes(messages, postings, self._person_keys, self._outputs, lanes),
             *rejected_writes(messages, rejects, lanes),
-            *receipt_writes(messages, accounts, rejects, positions, lanes, self._signer),
+            *receipt_writes(messages, settlement, rejects, positions, lanes, self._signer),
         ]
         reached = {batch.source: lanes.position(batch.source, batch.next_offset) for batch in batches}
-        return Result(outputs, _changelog(messages, accounts), reached, _changes(messages, accounts))
+        return Result(outputs, _changelog(messages, settlement), reached, _changes(messages, settlement))
 
     def settle(self, states: Mapping[TopicPartition, PartitionState[Streams]], changes: object) -> None:
         """Put the streams that changed."""
@@ -107,20 +111,29 @@ class IntakeStage:
         for source, streams in changes.items():
             states[source].data.update(streams)
 
-    def _check(self, messages: Messages, fresh: np.ndarray, verdicts: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
-        """Add the verdicts on form, time and register of what is new; return the accepted events and their licences."""
+    def _check(self, messages: Messages, fresh: np.ndarray, verdicts: np.ndarray) -> pl.DataFrame:
+        """Add the verdicts on form, time and register of what is new; return the accepted events as postings."""
         events = _where(messages.events, fresh[messages.events[INDEX].to_numpy()])
-        at = events[INDEX].to_numpy()
-        found, licences = self._facts.look_up(messages, events)
+        found, licences = self._facts.look_up(events)
         for more in (places(check_form(events)), check_instants(events)):
             np.minimum(found, more, out=found)
+        at = events[INDEX].to_numpy()
         verdicts[at] = found
-        correction = fresh.copy()
-        correction[messages.events[INDEX].to_numpy()] = False
-        fault(verdicts, correction, "CORRECTION_NOT_TAKEN")
-        fault(verdicts, correction & self._facts.unknown(messages), "ORGANIZER_UNKNOWN")
-        accepted = found == PASSED
-        return _where(events, accepted), licences[accepted]
+        postings = events.with_columns(
+            revision=pl.lit(0, pl.Int32),
+            leg=pl.lit(1, pl.Int32),
+            licence=pl.Series(licences),
+            cause_offset=pl.Series(messages.offsets[at]),
+            body_sha256=pl.lit(pl.Series(messages.digests, dtype=pl.Binary)).gather(pl.col(INDEX)).bin.encode("hex"),
+        )
+        return _where(postings, found == PASSED)
+
+
+def _in_order(events: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFrame:
+    """Return all postings in the order in which they are booked: on one message the event itself comes first."""
+    if corrections.is_empty():
+        return events
+    return pl.concat([events, corrections], how="diagonal").sort(INDEX, maintain_order=True)
 
 
 def _where(events: pl.DataFrame, mask: np.ndarray) -> pl.DataFrame:
@@ -128,18 +141,20 @@ def _where(events: pl.DataFrame, mask: np.ndarray) -> pl.DataFrame:
     return events if mask.all() else events.filter(pl.Series(mask))
 
 
-def _changes(messages: Messages, accounts: Accounts) -> dict[TopicPartition, Streams]:
+def _changes(messages: Messages, settlement: Settlement) -> dict[TopicPartition, Streams]:
     """Return the streams that changed, by input partition: those after the last section that touches them."""
     changes: dict[TopicPartition, Streams] = {}
-    for account in accounts.accounts:
+    for account in settlement.accounts:
         changes.setdefault(messages.sections[account.section].source, {})[account.stream_id] = account.after
     return changes
 
 
-def _changelog(messages: Messages, accounts: Accounts) -> dict[TopicPartition, tuple[list[bytes], list[bytes | None]]]:
+def _changelog(
+    messages: Messages, settlement: Settlement
+) -> dict[TopicPartition, tuple[list[bytes], list[bytes | None]]]:
     """Return the changelog records of each input partition; of a key that changes repeatedly, the last one."""
     records: dict[TopicPartition, dict[bytes, bytes | None]] = {}
-    for account in accounts.accounts:
+    for account in settlement.accounts:
         source = messages.sections[account.section].source
         records.setdefault(source, {}).update(changes_of(account.stream_id, account.after))
     return {source: (list(latest), list(latest.values())) for source, latest in records.items()}

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esep.checks import check_form, check_identity
+from esep.checks import check_correction, check_form, check_identity
+from esep.codec import empty_frame
 from esep.codes import PRECEDENCE, REJECT_CODES
 from esep.events import empty_events, events_frame, unified
+from esep.schemas import schema
 from tests.support.records import Record, payouts, wagers
 
 NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)
@@ -125,7 +127,67 @@ def test_record_with_one_fault_gets_its_code_and_its_neighbours_none(fault: Faul
 
 
 def test_each_code_of_form_is_given_by_a_record_made_for_it() -> None:
-    assert {fault.code for fault in FAULTS} == {code.code for code in REJECT_CODES if code.needs == "form"}
+    made_for = {fault.code for fault in FAULTS} | {code for code, _ in CORRECTION_FAULTS}
+    assert made_for == {code.code for code in REJECT_CODES if code.needs == "form"} | {"CORRECTION_MISMATCH"}
+
+
+def values(record: Record, **change: Any) -> Record:
+    """The values of an event as they stand in a correction."""
+    absent = dict.fromkeys([*("channel", "funding", "odds_milli"), *("kind", "won_tiyn")])
+    absent |= {"wager_occurred_at": None, "wager_amount_tiyn": None, "selections": []}
+    own = {name: value for name, value in record.items() if name not in {"organizer_bin", "stream_id", "sequence"}}
+    return {"event_type": "PAYOUT" if "kind" in record else "WAGER", **absent, **own, **change}
+
+
+CORRECTION: Record = {
+    "organizer_bin": "940140000385",
+    "stream_id": "desk-7",
+    "sequence": 9,
+    "target_sequence": 4,
+    "replaces_revision": 0,
+    "corrected_at": NOON,
+    "reason": "entered for another person",
+    "was": values(WAGER),
+    "now": values(PAYOUT),
+}
+CORRECTION_FAULTS: list[tuple[str, Record]] = [
+    *(("CORRECTION_TARGET_INVALID", {"target_sequence": number}) for number in (0, -3, 9, 10, 2**63 - 1)),
+    ("CORRECTION_REVISION_INVALID", {"replaces_revision": -1}),
+    *(("CORRECTION_REASON_INVALID", {"reason": text}) for text in ("", "қ" * 501)),
+    ("CORRECTION_EMPTY", {"was": None, "now": None}),
+    *(
+        ("CORRECTION_VALUES_INVALID", {side: bad})
+        for side in ("was", "now")
+        for bad in (
+            values(WAGER, event_type="DEPOSIT"),
+            *(values(WAGER, **{name: None}) for name in ("channel", "funding")),
+            *(values(WAGER, **{name: PAYOUT[name]}) for name in ("kind", "won_tiyn", "wager_amount_tiyn")),
+            *(values(PAYOUT, **{name: None}) for name in ("kind", "won_tiyn", "wager_occurred_at")),
+            *(values(PAYOUT, **{name: WAGER[name]}) for name in ("channel", "odds_milli", "selections")),
+        )
+    ),
+    ("CORRECTION_MISMATCH", {"was": values(WAGER, amount_tiyn=0)}),
+]
+
+
+def correction_codes(*changes: Record) -> list[str | None]:
+    frame = pl.DataFrame([CORRECTION | change for change in changes], schema=empty_frame(schema("correction")).schema)
+    codes_: list[str | None] = check_correction(frame).to_list()
+    return codes_
+
+
+@pytest.mark.parametrize(("code", "change"), CORRECTION_FAULTS)
+def test_correction_with_one_fault_gets_its_code_and_its_neighbours_none(code: str, change: Record) -> None:
+    assert correction_codes({}, change, {"was": None}, {"now": None}) == [None, code, None, None]
+
+
+@pytest.mark.parametrize(
+    ("fault", "event_type"),
+    [(fault, event_type) for fault, event_type in FAULTY if not {"stream_id", "sequence"} & fault.change.keys()],
+)
+def test_right_values_of_a_correction_are_checked_as_an_event_is(fault: Fault, event_type: str) -> None:
+    faulty = values(GOOD[event_type] | fault.change)
+    assert correction_codes({"now": faulty}, {"was": faulty}) == [fault.code, "CORRECTION_MISMATCH"]
 
 
 def test_of_two_faults_that_which_stands_first_in_the_list_decides() -> None:

@@ -61,10 +61,11 @@ def decoded(message: ck.Message) -> dict[str, Any]:
 
 def content_of(organizer_bin: str, partition: int, first: int, last: int, **said: Any) -> dict[str, Any]:
     """Return the content of a receipt for the messages from one offset through another."""
-    nothing: dict[str, Any] = {"streams": [], "accepted_count": 0, "duplicate_count": 0, "rejects": []}
+    counts = dict.fromkeys(("accepted_count", "duplicate_count", "held_count"), 0)
+    nothing: dict[str, Any] = {"streams": [], **counts, "rejects": [], "settled": []}
     where = {"organizer_bin": organizer_bin, "topic": events_topic(organizer_bin), "partition": partition}
     content = {**where, "from_offset": first, "through_offset": last, **nothing, **said}
-    return {**content, "streams": [{"root": None, **account} for account in content["streams"]]}
+    return {**content, "streams": [{"root": None, "held_count": 0, **account} for account in content["streams"]]}
 
 
 def receipt_of(said: dict[str, Any], key: Ed25519PrivateKey = KEY, **other: Any) -> bytes:

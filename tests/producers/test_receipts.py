@@ -19,6 +19,7 @@ ACCOUNT = {
     "accepted_count": 4,
     "rejected_count": 1,
     "duplicate_count": 2,
+    "held_count": 0,
 }
 CONTENT = content_of(
     ORGANIZER,

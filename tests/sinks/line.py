@@ -126,7 +126,7 @@ def rejected(count: int, *, bin_: str, first_row: int = 1) -> list[dict[str, Any
 
 
 def receipts(accepted: Sequence[int], *, bin_: str, first_row: int = 1) -> list[dict[str, Any]]:
-    """Return a receipt per number of accepted events."""
+    """Return a receipt per number of accepted events, of which the last is a correction that had waited."""
     return [_receipt(row, count, bin_) for row, count in enumerate(accepted, first_row)]
 
 
@@ -140,9 +140,14 @@ def _receipt(row: int, accepted: int, bin_: str) -> dict[str, Any]:
         "from_offset": row,
         "through_offset": row,
         "streams": [],
-        "accepted_count": accepted,
+        "accepted_count": accepted - 1,
         "duplicate_count": 2,
+        "held_count": 1,
         "rejects": [notice] * 3,
+        "settled": [
+            {"offset": 1, "stream_id": "desk-1", "sequence": number, "outcome": outcome}
+            for number, outcome in enumerate(["ACCEPTED", "DUPLICATE", "CORRECTION_MISMATCH"], 1)
+        ],
     }
     return {
         **_head(topic, row),

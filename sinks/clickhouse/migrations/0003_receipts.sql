@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS receipts
     accepted_count    Int64 CODEC(T64, ZSTD(1)),
     duplicate_count   Int64 CODEC(T64, ZSTD(1)),
     rejected_count    Int64 CODEC(T64, ZSTD(1)),
+    held_count        Int64 CODEC(T64, ZSTD(1)),
+    released_count    Int64 CODEC(T64, ZSTD(1)),
     receipt_topic     LowCardinality(String) CODEC(ZSTD(1)),
     receipt_partition Int32 CODEC(T64, ZSTD(1)),
     receipt_offset    Int64 CODEC(T64, ZSTD(1)),

@@ -49,3 +49,33 @@ SELECT
 FROM alerts
 ORDER BY revision DESC
 LIMIT 1 BY alert_id;
+
+-- Corrections that took back other values than were booked: the postings with leg -1 that are not the mirror of what
+-- their revision replaced. Intake refuses such a correction while it remembers the event (DESIGN 4); this is the rest.
+CREATE OR REPLACE VIEW correction_mismatches AS
+WITH
+    (iin, organizer_bin, stream_id, sequence) AS entry,
+    (event_type, site_id, wager_id, occurred_at, abs(amount_tiyn), payment_method, instrument_kind, instrument_hash,
+     instrument_key_version, channel, funding, odds_milli, selections, kind, abs(won_tiyn), wager_occurred_at,
+     wager_amount_tiyn) AS booked
+SELECT
+    back.entry_id AS entry_id,
+    back.revision AS revision,
+    back.organizer_bin AS organizer_bin,
+    toTimeZone(back.received_at, 'Asia/Almaty') AS received_at,
+    back.ledger_partition AS ledger_partition,
+    back.ledger_offset AS ledger_offset
+FROM
+(
+    SELECT entry, booked AS is_taken_back, entry_id, revision, organizer_bin, received_at, ledger_partition, ledger_offset
+    FROM ledger
+    WHERE leg = -1
+) AS back
+LEFT JOIN
+(
+    SELECT entry, booked AS was_booked, revision + 1 AS revision
+    FROM ledger
+    WHERE leg = 1 AND (organizer_bin, stream_id, sequence) IN
+        (SELECT organizer_bin, stream_id, sequence FROM ledger WHERE leg = -1)
+) AS original ON original.entry = back.entry AND original.revision = back.revision
+WHERE was_booked != is_taken_back;

@@ -57,7 +57,30 @@ def test_books_balance_when_all_is_loaded_and_show_what_is_changed_then(line: Li
         TopicPartition(LEDGER, 1),
     ]
     _row_twice(line)
+    _false_correction(line)
     _row_gone(line)
+
+
+def _false_correction(line: Line) -> None:
+    """What takes back other values than were booked is named by its entry; what takes back the right ones is not."""
+    names = [name for name in schema("ledger").fields if name not in {"revision", "leg", "amount_tiyn", "won_tiyn"}]
+    took_back = "-won_tiyn, ledger_partition, 1000000 + ledger_offset FROM ledger WHERE ledger_partition = 0 AND row"
+    with connect(line.settings) as client:
+        for row, amount in ((3, "-amount_tiyn"), (4, "-amount_tiyn - 1")):
+            client.command(
+                f"INSERT INTO ledger ({', '.join(names)}, revision, leg, amount_tiyn, won_tiyn, ledger_partition,"
+                f" ledger_offset) SELECT {', '.join(names)}, 1, -1, {amount}, {took_back} = {row}"
+            )
+        (entry,) = client.query(
+            "SELECT entry_id FROM ledger WHERE ledger_partition = 0 AND row = 4 AND leg = 1"
+        ).result_rows
+        assert client.query("SELECT entry_id, revision FROM correction_mismatches").result_rows == [(*entry, 1)]
+    report = reconcile(line.settings, BINS)
+    assert report.mismatches == (f"{entry[0]} revision 1",)
+    assert f"{entry[0]} revision 1 takes back other values than were booked" in report.differences
+    with connect(line.settings) as client:
+        client.command("ALTER TABLE ledger DELETE WHERE leg = -1", settings={"mutations_sync": 1})
+    assert reconcile(line.settings, BINS).balanced
 
 
 def _row_twice(line: Line) -> None:

@@ -22,7 +22,13 @@ BINS = ["940140000385", "950341000052"]
 def test_every_field_of_the_record_is_a_column_and_nothing_else_is_but_coordinates(table: Table) -> None:
     statement = next(s for m in read_migrations() for s in m.statements if f"EXISTS {table.name}\n" in s)
     columns = [line.split()[0] for line in statement.splitlines() if line.startswith("    ") and line[4:5].islower()]
-    counts = ["from_offset", "accepted_count", "duplicate_count", "rejected_count"] if table is RECEIPTS_TABLE else []
+    counts = (
+        [
+            *("from_offset", "accepted_count", "duplicate_count", "rejected_count", "held_count", "released_count"),
+        ]
+        if table is RECEIPTS_TABLE
+        else []
+    )
     own = [table.topic_column] if table.topic_column else []
     coordinates = [*counts, *own, table.partition_column, table.offset_column, "loaded_at"]
     assert columns == [*schema(table.record).fields, *coordinates]

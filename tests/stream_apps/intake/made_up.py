@@ -90,11 +90,19 @@ def payout(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+def values(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a wager or payout as they stand in a correction."""
+    other = {"channel": None, "funding": None, "odds_milli": None, "selections": [], "kind": None, "won_tiyn": None,
+             "wager_occurred_at": None, "wager_amount_tiyn": None}  # fmt: skip
+    own = {name: value for name, value in record.items() if name not in {"organizer_bin", "stream_id", "sequence"}}
+    return {"event_type": "PAYOUT" if "kind" in record else "WAGER", **other, **own}
+
+
 def correction(**changes: Any) -> dict[str, Any]:
-    """A correction, voiding the first event of its stream."""
+    """A correction, voiding the first event of its stream: `wager()`."""
     return {
         "organizer_bin": ALATAU, "stream_id": desk(0), "sequence": 2, "target_sequence": 1, "replaces_revision": 0,
-        "corrected_at": NOW, "reason": "entered twice", "was": None, "now": None,
+        "corrected_at": NOW, "reason": "entered twice", "was": values(wager()), "now": None,
     } | changes  # fmt: skip
 
 

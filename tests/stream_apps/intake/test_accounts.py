@@ -9,10 +9,12 @@ from esep.codes import PRECEDENCE
 from esep.lineage import TopicPartition
 from esep.stream_apps.intake import decode
 from esep.stream_apps.intake.accounts import Accounts, take_sequences
+from esep.stream_apps.intake.corrections import Candidates
 from esep.stream_apps.intake.decode import Messages, read_messages
 from esep.stream_apps.intake.origin import check_origin
 from esep.stream_apps.intake.precedence import all_passed
 from esep.stream_apps.intake.sequences import Stream
+from esep.stream_apps.intake.settlement import settle
 from tests.stream_apps.intake.made_up import ESIL, EVENTS_PARTITIONS, Message, batch, desk, message, source_of, wager
 
 Streams = dict[TopicPartition, dict[str, Stream]]
@@ -45,8 +47,8 @@ def test_streams_given_stay_as_they_are_and_streams_of_the_same_name_are_kept_ap
     ours, other = take(messages, known).accounts
     assert before == same
     assert known[source_of(ESIL)] == {}
-    assert (ours.before, ours.after.firsts, ours.after.lasts) == (before, [1], [3])
-    assert (other.before, other.after.lasts) == (Stream(), [1])
+    assert (ours.before, ours.after.consumed.firsts, ours.after.consumed.lasts) == (before, [1], [3])
+    assert (other.before, other.after.consumed.lasts) == (Stream(), [1])
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
@@ -59,12 +61,13 @@ def test_sections_of_a_batch_go_on_from_one_another(limit: int, monkeypatch: pyt
     verdicts = all_passed(len(messages))
     verdicts[accounts.conflict] = PRECEDENCE["SEQUENCE_CONFLICT"]
     verdicts[5] = PRECEDENCE["IIN_INVALID"]
-    accounts.count(verdicts)
-    last = {account.stream_id: account.after for account in accounts.accounts}
+    none = Candidates({}, {}, messages.events.clear())
+    settled = settle(messages, accounts, verdicts, none, {source_of(): {}})
+    last = {account.stream_id: account.after for account in settled.accounts}
     first, second = last[desk(0)], last[desk(0, 1)]
     assert (first.accepted, first.rejected, first.duplicates) == (3, 2, 1)
-    assert (first.firsts, first.lasts) == ([1], [4])
+    assert (first.consumed.firsts, first.consumed.lasts) == ([1], [4])
     assert (second.accepted, second.rejected, second.duplicates) == (1, 0, 0)
-    for account in accounts.accounts:
+    for account in settled.accounts:
         counted = [stream.accepted + stream.rejected + stream.duplicates for stream in (account.before, account.after)]
         assert counted[1] - counted[0] == len(account.places)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
-import numpy as np
+import polars as pl
 import pytest
 
 from esep.codes import FLAGS
@@ -31,9 +30,13 @@ MS = timedelta(milliseconds=1)
 
 
 def enriched(*records: dict[str, Any]) -> list[dict[str, Any]]:
-    messages = read_messages([batch(source_of(), [message(record) for record in records])])
-    _, licences = FACTS.look_up(messages, messages.events)
-    return enrich(messages.events, FACTS, licences, messages.digests).to_dicts()
+    return enrich(postings(*records), FACTS).to_dicts()
+
+
+def postings(*records: dict[str, Any], leg: int = 1) -> pl.DataFrame:
+    events = read_messages([batch(source_of(), [message(record) for record in records])]).events
+    legs = [pl.lit(0, pl.Int32).alias("revision"), pl.lit(leg, pl.Int32).alias("leg")]
+    return events.with_columns(*legs, licence=pl.Series(FACTS.look_up(events)[1]))
 
 
 def test_facts_are_those_in_force_when_the_event_occurred() -> None:
@@ -45,12 +48,14 @@ def test_facts_are_those_in_force_when_the_event_occurred() -> None:
     assert old["reference_version"] == new["reference_version"] == 7
 
 
-def test_posting_is_named_for_ever_and_by_its_bytes() -> None:
-    record = wager(sequence=41)
-    (posting,) = enriched(record)
-    assert (posting["entry_id"], posting["revision"], posting["leg"]) == ("940140000385/desk-0/41", 0, 1)
-    assert posting["body_sha256"] == sha256(message(record).value or b"").hexdigest()
-    assert posting["amount_tiyn"] == record["amount_tiyn"]
+@pytest.mark.parametrize("leg", [1, -1])
+def test_posting_is_named_for_ever_and_signed_by_its_leg(leg: int) -> None:
+    record = payout(sequence=41)
+    (posting,) = enrich(postings(record, leg=leg), FACTS).to_dicts()
+    assert posting["entry_id"] == "940140000385/desk-0/41"
+    assert posting["amount_tiyn"] == leg * record["amount_tiyn"]
+    assert posting["won_tiyn"] == leg * record["won_tiyn"]
+    assert posting["wager_amount_tiyn"] == record["wager_amount_tiyn"]
 
 
 def test_hints_come_from_the_digits() -> None:
@@ -93,5 +98,4 @@ def test_credit_money_is_flagged_beside_age() -> None:
 
 
 def test_no_events_give_no_postings() -> None:
-    messages = read_messages([batch(source_of(), [message(wager())])])
-    assert enrich(messages.events.clear(), FACTS, np.array([], np.int32), messages.digests).is_empty()
+    assert enrich(postings(wager()).clear(), FACTS).is_empty()

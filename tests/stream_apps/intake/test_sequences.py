@@ -67,7 +67,7 @@ def test_verdicts_and_ranges_are_those_of_a_dict_however_arrivals_are_cut(taken:
         stream = stream.successor()
         verdicts += take(stream, taken[start:end])
     assert verdicts == [naive.take(sequence, body) for sequence, body in taken]
-    assert list(zip(stream.firsts, stream.lasts, strict=True)) == naive.ranges()
+    assert list(zip(stream.consumed.firsts, stream.consumed.lasts, strict=True)) == naive.ranges()
     whole = Stream()
     take(whole, taken)
     assert stream == whole
@@ -91,7 +91,7 @@ def test_order_of_arrival_leaves_no_trace(order: list[int]) -> None:
     take(shuffled, [(sequence, digest[sequence]) for sequence in order])
     take(sorted_, [(sequence, digest[sequence]) for sequence in sorted(order)])
     assert shuffled == sorted_
-    assert (shuffled.firsts, shuffled.lasts) == ([1], [3 * PAGE - 1])
+    assert (shuffled.consumed.firsts, shuffled.consumed.lasts) == ([1], [3 * PAGE - 1])
 
 
 def test_long_stream_keeps_the_latest_bodies_and_no_more() -> None:
@@ -108,15 +108,3 @@ def test_other_bytes_neither_consume_nor_replace_what_was_first() -> None:
     assert take(stream, [(7, BODIES[0]), (7, BODIES[1]), (7, BODIES[1]), (7, BODIES[0])]) == [
         FRESH, CONFLICT, CONFLICT, DUPLICATE,
     ]  # fmt: skip
-
-
-@settings(deadline=None)
-@given(arrivals())
-def test_restoring_the_ranges_one_by_one_gives_the_ranges(taken: Arrivals) -> None:
-    stream, restored = Stream(), Stream()
-    for arrival in taken:
-        stream = stream.successor()
-        take(stream, [arrival])
-        for first, last in stream.changed_ranges.items():
-            restored.put_range(first, last)
-    assert (restored.firsts, restored.lasts) == (stream.firsts, stream.lasts)

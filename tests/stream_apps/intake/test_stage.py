@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from esep.codes import BY_CODE, PRECEDENCE, REJECT_CODES
 from esep.lineage import Position, TopicPartition
+from esep.stream_apps.intake import settlement
 from esep.stream_apps.intake.stage import Streams
 from esep.stream_apps.stage import PartitionState
 from tests.stream_apps.intake.made_up import (
@@ -30,6 +31,7 @@ from tests.stream_apps.intake.made_up import (
     new_stage,
     payout,
     source_of,
+    values,
     wager,
 )
 
@@ -90,7 +92,23 @@ FAULTS = (
     Fault("LICENCE_NOT_IN_FORCE", {"occurred_at": UNLICENSED}, ("wager",)),
     Fault("LICENCE_NOT_IN_FORCE", {"occurred_at": UNLICENSED, "wager_occurred_at": UNLICENSED}, ("payout",)),
     Fault("SITE_UNKNOWN", {"site_id": "AST-1"}),
-    Fault("CORRECTION_NOT_TAKEN", kinds=("correction",)),
+    *(
+        Fault(code, changes, ("correction",), {"before": before} if before else {})
+        for code, changes, before in (
+            ("CORRECTION_TARGET_INVALID", {"target_sequence": 0}, ()),
+            ("CORRECTION_REVISION_INVALID", {"replaces_revision": -1}, ()),
+            ("CORRECTION_REASON_INVALID", {"reason": ""}, ()),
+            ("CORRECTION_EMPTY", {"was": None}, ()),
+            ("CORRECTION_VALUES_INVALID", {"now": values(payout()) | {"channel": "ONLINE"}}, ()),
+            ("IIN_INVALID", {"now": values(payout(iin="000813159890"))}, ()),
+            ("INSTANT_AHEAD", {"corrected_at": NOW + timedelta(minutes=5, milliseconds=1)}, ()),
+            ("CORRECTION_OF_CORRECTION", {"target_sequence": 2}, (wager(), correction())),
+            ("CORRECTION_CONFLICT", {"now": values(payout())}, (wager(), correction())),
+            ("CORRECTION_REVISION_UNKNOWN", {"replaces_revision": 1}, [wager(sequence=n) for n in range(1, 5)]),
+            ("CORRECTION_MISMATCH", {"was": values(wager(amount_tiyn=7))}, (wager(),)),
+        )
+    ),
+    Fault("CORRECTION_NOT_HELD", kinds=("correction",), sent={"held_max": 0}),
 )
 CASES = [pytest.param(fault, kind, id=f"{fault.code}-{kind}") for fault in FAULTS for kind in fault.kinds]
 
@@ -108,14 +126,19 @@ def refused(line: Line, faults: list[Fault], kind: str) -> str:
     bad = message(record)
     value, key = bad.value or b"", sent.get("key", bad.key)
     bad = Message(sent["value"](value) if "value" in sent else value, key)
+    if "before" in sent:
+        line.poll(batch(source_of(), [message(one) for one in sent["before"]]))
     if "after_another" in sent:
         other = message(wager(wager_id="w-before", organizer_bin=topic_of, sequence=5))
-        line.poll(batch(source_of(topic_of), [other]))
+        known = line.states.get(source_of(topic_of))
+        line.poll(batch(source_of(topic_of), [other], known.position.next_offset if known else 0))
     neighbour = message(wager(organizer_bin=topic_of, stream_id=desk(source.partition, 1), sequence=900))
     elsewhere = message(wager(organizer_bin=ESIL, stream_id=desk(0), sequence=1))
     known = line.states.get(source)
     first = known.position.next_offset if known else 0
-    line.poll(batch(source, [neighbour, bad], first), batch(source_of(ESIL), [elsewhere]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settlement, "HELD_MAX", sent.get("held_max", settlement.HELD_MAX))
+        line.poll(batch(source, [neighbour, bad], first), batch(source_of(ESIL), [elsewhere]))
     accepted = {(posting["cause_topic"], posting["cause_offset"]) for posting in line.records("accepted")}
     assert (source_of(ESIL).topic, 0) in accepted
     assert ((source.topic, first) in accepted) == (topic_of != BAIGE)
@@ -180,7 +203,9 @@ def sent(draw: st.DrawFn) -> Sent:
     stream_id = desk(source.partition, draw(st.integers(0, 1)))
     sequence = draw(st.sampled_from([*range(1, 8), 40]))
     identity = {"organizer_bin": source.topic.split(".")[1], "stream_id": stream_id, "sequence": sequence}
-    code: str | None = "CORRECTION_NOT_TAKEN"
+    code: str | None = "CORRECTION_TARGET_INVALID"
+    if kind == "correction":
+        identity |= {"target_sequence": 0}  # Those that may be booked: see test_settlement.
     if kind != "correction":
         amount, iin = draw(st.sampled_from([(760_00, IIN), (760_00, IIN), (0, IIN), (770_00, "000813159890")]))
         identity |= {"amount_tiyn": amount, "iin": iin}

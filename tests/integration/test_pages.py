@@ -43,6 +43,9 @@ def test_shell_block_runs(up: Line, page: str, block: str) -> None:
     assert answer.stdout.strip()
 
 
+POSTINGS = {"cash-desk-1": 1, "cash-desk-2": 3}  # By the stream that a page's example sends on.
+
+
 @pytest.mark.parametrize(("page", "block"), blocks("sql"))
 def test_sql_block_runs(up: Line, page: str, block: str) -> None:
     assert isinstance(up.query(block), list), page
@@ -52,7 +55,11 @@ def test_sql_block_runs(up: Line, page: str, block: str) -> None:
 def test_python_block_runs(up: Line, page: str, block: str) -> None:
     names: dict[str, object] = {"bootstrap_servers": up.settings.bootstrap_servers}
     exec(compile(block, page, "exec"), names)
-    assert names["entry_id"] == "940140000385/cash-desk-1/1"
+    (stream_id,) = set(re.findall(r'stream_id="([^"]+)"', block))
+    of_stream = f"WHERE organizer_bin = '940140000385' AND stream_id = '{stream_id}'"
+    booked = POSTINGS[stream_id]
+    up.wait_until("it is booked", lambda: up.value(f"SELECT count() FROM ledger {of_stream}") == booked)
+    assert up.value(f"SELECT count() FROM rejected {of_stream}") == 0
 
 
 def test_line_can_be_left_running_and_ended(tmp_path: Path) -> None:

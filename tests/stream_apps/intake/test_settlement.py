@@ -11,16 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esep.codec import encode_one
-from esep.schemas import schema
 from esep.stream_apps.intake import settlement
-from esep.stream_apps.intake.sequences import PAGE, SLOTS
 from tests.stream_apps.intake.made_up import (
     IIN,
     NOW,
     YOUNG_IIN,
     Line,
-    Message,
     batch,
     correction,
     message,
@@ -260,33 +256,6 @@ def test_receipts_count_every_message_once_when_it_comes_and_tell_every_end_of_a
     refused = Counter(one["outcome"] for one in settled if one["outcome"] not in {"ACCEPTED", "DUPLICATE"})
     at_once = Counter(one["reject_code"] for content in contents for one in content["rejects"])
     assert refused + at_once == Counter(line.codes())
-
-
-def test_event_written_by_another_avro_library_can_be_corrected() -> None:
-    """Arrays may be cut into blocks in many ways; the Go library writes a negative count and the size of the block."""
-    original = wager()
-    ours = encode_one(original, schema("wager"))
-    plain = encode_one(original | {"selections": []}, schema("wager"))
-    block = ours[len(plain) - 1 : -1]  # Count 1 as a zigzag 2, then one selection.
-    assert block[0] == 2
-    theirs = ours[: len(plain) - 1] + bytes([1, 2 * len(block[1:])]) + block[1:] + b"\x00"
-    line = Line()
-    line.take(Message(theirs, b"desk-0"), message(original), message(correction()))
-    assert line.codes() == []
-    assert booked(line.records("accepted")) == Counter()
-    assert line.receipts()[0]["duplicate_count"] == 1
-
-
-def test_values_of_an_event_older_than_what_is_remembered_are_taken_as_they_are_told() -> None:
-    """The limit that is documented: they are compared with the ledger afterwards."""
-    line = Line()
-    count = (SLOTS + 1) * PAGE + 1
-    line.take(*(message(wager(sequence=number)) for number in range(1, count + 1)))
-    line.take(
-        message(correction(sequence=count + 1, was=values(wager(amount_tiyn=7)))),
-        message(correction(sequence=count + 2, target_sequence=count, was=values(wager(amount_tiyn=7)))),
-    )
-    assert line.codes() == ["CORRECTION_MISMATCH"]
 
 
 def test_only_so_many_corrections_wait_and_the_others_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,8 @@ class StreamAccount(_Part):
     rejected_count: int
     duplicate_count: int
     held_count: int
+    root_through: int
+    root: str | None
 
 
 class RejectNotice(_Part):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Account(NamedTuple):
-    """One stream in one section. places, sequences, digests (joined): of its messages, in order.
+    """One stream in one section. places, sequences, digests (joined), leaves: of its messages, in order.
 
     before, after: the stream around the section; what `Stream.follow` takes over is put there by `settle`.
     """
@@ -35,6 +35,7 @@ class Account(NamedTuple):
     places: np.ndarray
     sequences: np.ndarray
     digests: bytes
+    leaves: list[bytes]
     before: Stream
     after: Stream
 
@@ -64,7 +65,7 @@ def take_sequences(
         source = messages.sections[section].source
         before = newest.get((source, stream_id)) or known[source].get(stream_id) or Stream()
         after = newest[source, stream_id] = before.successor()
-        digests = joined[places].tobytes()
-        seen[places] = after.take(sequences, digests)
-        accounts.append(Account(section, stream_id, places, sequences, digests, before, after))
+        digests, leaves = joined[places].tobytes(), [messages.digests[place] for place in places.tolist()]
+        seen[places] = after.take(sequences, digests, leaves)
+        accounts.append(Account(section, stream_id, places, sequences, digests, leaves, before, after))
     return Accounts(accounts, seen == FRESH, seen == DUPLICATE, seen == CONFLICT)

@@ -9,6 +9,7 @@ Promises  the latest record of each key is the whole state, however the log was 
     c/<stream>             how many were accepted, rejected, repeated: three numbers as text
     r/<stream>/<first>     last sequence of the range of consumed ones that begins at <first>; null: no longer a range
     f/<stream>/<first>     likewise of refused events; a/… likewise of corrections
+    m/<stream>/<l>.<n>     hash of node n of level l of its Merkle mountains; null: now part of a larger one
     h/<stream>/<slot>      number of the page in this slot, 8 bytes, and its digests
     v/<stream>/<sequence>  digests of the revisions of a corrected event, 16 bytes each
     p/<stream>/<sequence>  a held correction: offset and time of receipt, 8 bytes each, and its value; null: none
@@ -38,6 +39,8 @@ def changes_of(stream_id: str, stream: Stream) -> Iterator[tuple[bytes, bytes | 
     for kind, part in ((b"f", "refused"), (b"a", "amending")):
         if part in stream.own:
             yield from _ranges(b"%b/%b/%%d" % (kind, name), getattr(stream, part))
+    for node, digest in stream.mountains.changed.items():
+        yield b"m/%b/%d.%d" % (name, *node), digest
     for slot in stream.changed_slots:
         page = stream.pages[slot]
         yield b"h/%b/%d" % (name, slot), _number(page.number) + page.digests
@@ -75,6 +78,9 @@ def _apply(streams: dict[str, Stream], key: bytes, value: bytes | None) -> None:
     stream = streams.setdefault(name.decode(), Stream())
     if kind in _SETS:
         getattr(stream, _SETS[kind]).put(int(number), None if value is None else int(value))
+    elif kind == b"m":
+        level, place = map(int, number.split(b"."))
+        stream.mountains.put((level, place), value)
     elif kind == b"p":
         _apply_held(stream, int(number), value)
     elif value is None:

@@ -171,7 +171,8 @@ def _account(stream_id: str, stream: Stream, ranges_max: int) -> dict[str, Any]:
         "rejected_count": stream.rejected,
         "duplicate_count": stream.duplicates,
         "held_count": len(stream.held),
-        "root": None,
+        "root_through": stream.whole_through,
+        "root": stream.mountains.root(stream.whole_through).hex() if stream.whole_through else None,
     }
 
 

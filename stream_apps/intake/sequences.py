@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from esep.mountains import Mountains
 from esep.stream_apps.intake.ranges import Ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 FRESH, DUPLICATE, CONFLICT = 0, 1, 2
 PAGE = 32  # Sequences of a page: a transaction rewrites one page of each stream at least, half a kilobyte.
@@ -49,8 +50,8 @@ class Held(NamedTuple):
 class Stream:
     """All that is known of one stream.
 
-    accepted, rejected, duplicates: how many so far, held corrections apart. consumed: the sequences. pages: by slot.
-    refused: the sequences of refused wagers and payouts. amending: the sequences of corrections, whatever became of
+    accepted, rejected, duplicates: how many so far, held corrections apart. consumed: the sequences. mountains: over
+    the SHA-256 of their messages. pages: by slot. refused: the sequences of refused wagers and payouts. amending: the sequences of corrections, whatever became of
     them. revisions: by sequence of a corrected event, the digest of its values from each correction on (VOID: none).
     held: by their sequence. These four are shared with the predecessor until they change. own: those of them that are
     not shared. changed_slots, changed_revisions, changed_held: what has changed since `successor`.
@@ -60,6 +61,7 @@ class Stream:
     rejected: int = 0
     duplicates: int = 0
     consumed: Ranges = field(default_factory=Ranges)
+    mountains: Mountains = field(default_factory=Mountains)
     pages: dict[int, Page] = field(default_factory=dict)
     refused: Ranges = field(default_factory=Ranges)
     amending: Ranges = field(default_factory=Ranges)
@@ -72,7 +74,7 @@ class Stream:
 
     def successor(self) -> Stream:
         """Return a copy to go on with; what is done to it does not change this one."""
-        after = Stream(consumed=self.consumed.copy(), pages=self.pages.copy())
+        after = Stream(consumed=self.consumed.copy(), mountains=self.mountains.copy(), pages=self.pages.copy())
         after.follow(self)
         return after
 
@@ -110,6 +112,11 @@ class Stream:
             self.held[sequence] = correction
         self.changed_held.add(sequence)
 
+    @property
+    def whole_through(self) -> int:
+        """The last sequence up to which none is missing; 0 while the first is."""
+        return self.consumed.lasts[0] if self.consumed.firsts[:1] == [1] else 0
+
     def digest_of(self, sequence: int) -> bytes | None:
         """Return the digest of a consumed sequence's body, None if it is not among the recent ones."""
         number, place = divmod(sequence, PAGE)
@@ -119,10 +126,11 @@ class Stream:
         known = held.digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
         return known if known.strip(b"\0") else None
 
-    def take(self, sequences: np.ndarray, digests: bytes) -> np.ndarray:
+    def take(self, sequences: np.ndarray, digests: bytes, leaves: Sequence[bytes]) -> np.ndarray:
         """Consume the sequences that are new; return a verdict for each (int8).
 
-        sequences: int64, from 1 on, in order of arrival. digests: of their bodies, DIGEST_BYTES each, joined.
+        sequences: int64, from 1 on, in order of arrival. digests: by which they are compared, DIGEST_BYTES each,
+        joined. leaves: the SHA-256 of each message.
         """
         verdicts = np.zeros(len(sequences), np.int8)
         for start, end in _consecutive(sequences):
@@ -134,6 +142,7 @@ class Stream:
                     verdicts[at : at + count] = self._compare(first, part)
                 else:
                     self.consumed.add(first, first + count - 1)
+                    self.mountains.add(first, leaves[at : at + count])
                     self._remember(first, part)
                 at, first = at + count, first + count
         return verdicts

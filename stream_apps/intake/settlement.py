@@ -135,10 +135,10 @@ class _Walk:
     def through(self, before: Stream, fresh: np.ndarray, stops: np.ndarray) -> Stream:
         """Return the stream after the section. fresh, stops: which messages are new, which of them corrections."""
         after, at = before.successor(), 0
-        _, _, places, sequences, digests, _, _ = self.account
+        _, _, places, sequences, digests, leaves, _, _ = self.account
         while at < len(places):
             end = _end_of_run(stops, fresh, sequences, at, max(after.held, default=0))
-            after.take(sequences[at:end], digests[at * DIGEST_BYTES : end * DIGEST_BYTES])
+            after.take(sequences[at:end], digests[at * DIGEST_BYTES : end * DIGEST_BYTES], leaves[at:end])
             events = fresh[at:end] & ~stops[at:end]
             after.refuse(sequences[at:end][events & (self.verdicts[places[at:end]] != PASSED)])
             if stops[end - 1]:

@@ -65,7 +65,10 @@ def content_of(organizer_bin: str, partition: int, first: int, last: int, **said
     nothing: dict[str, Any] = {"streams": [], **counts, "rejects": [], "settled": []}
     where = {"organizer_bin": organizer_bin, "topic": events_topic(organizer_bin), "partition": partition}
     content = {**where, "from_offset": first, "through_offset": last, **nothing, **said}
-    return {**content, "streams": [{"root": None, "held_count": 0, **account} for account in content["streams"]]}
+    return {
+        **content,
+        "streams": [{"root": None, "root_through": 0, "held_count": 0, **account} for account in content["streams"]],
+    }
 
 
 def receipt_of(said: dict[str, Any], key: Ed25519PrivateKey = KEY, **other: Any) -> bytes:

@@ -20,6 +20,8 @@ ACCOUNT = {
     "rejected_count": 1,
     "duplicate_count": 2,
     "held_count": 0,
+    "root_through": 4,
+    "root": "ab" * 32,
 }
 CONTENT = content_of(
     ORGANIZER,

@@ -40,7 +40,7 @@ def test_repetition_and_conflict_are_told_apart_from_what_is_new() -> None:
 def test_streams_given_stay_as_they_are_and_streams_of_the_same_name_are_kept_apart() -> None:
     before, same = Stream(), Stream()
     for stream in (before, same):
-        stream.take(np.array([1, 2]), bytes(32))
+        stream.take(np.array([1, 2]), bytes(32), [bytes(32)] * 2)
     known: Streams = {source_of(): {desk(0): before}, source_of(ESIL): {}}
     theirs = [message(wager(organizer_bin=ESIL, stream_id=desk(0), sequence=1))]
     messages = read_messages([batch(source_of(), numbered(3)), batch(source_of(ESIL), theirs)])

@@ -53,7 +53,8 @@ def arrivals(draw: st.DrawFn) -> Arrivals:
 
 def take(stream: Stream, taken: Arrivals) -> list[int]:
     sequences = np.array([sequence for sequence, _ in taken], np.int64)
-    verdicts: list[int] = stream.take(sequences, b"".join(body for _, body in taken)).tolist()
+    bodies = [body for _, body in taken]
+    verdicts: list[int] = stream.take(sequences, b"".join(bodies), [2 * body for body in bodies]).tolist()
     return verdicts
 
 

@@ -98,7 +98,7 @@ FAULTS = (
             ("CORRECTION_TARGET_INVALID", {"target_sequence": 0}, ()),
             ("CORRECTION_REVISION_INVALID", {"replaces_revision": -1}, ()),
             ("CORRECTION_REASON_INVALID", {"reason": ""}, ()),
-            ("CORRECTION_EMPTY", {"was": None}, ()),
+            ("CORRECTION_EMPTY", {"was": None, "now": None}, ()),
             ("CORRECTION_VALUES_INVALID", {"now": values(payout()) | {"channel": "ONLINE"}}, ()),
             ("IIN_INVALID", {"now": values(payout(iin="000813159890"))}, ()),
             ("INSTANT_AHEAD", {"corrected_at": NOW + timedelta(minutes=5, milliseconds=1)}, ()),

@@ -79,7 +79,7 @@ def messages(plan: Plan, batch: int = 20_000) -> Iterator[pl.DataFrame]:
 
 
 def _blocks(plan: Plan) -> Iterator[pl.DataFrame]:
-    places = places_of(plan.register, plan.partitions, oldest_of_use(plan.until))
+    places = places_of(plan.register, plan.partitions, oldest_of_use(plan.until), plan.run)
     people = people_of(plan.persons, len(plan.register.organizers), plan.seed)
     bets = blocks(people, places, Shape(plan.until, plan.days), seed=plan.seed, events=plan.events)
     used = np.zeros(len(places.streams), np.int64)  # The last number used in each stream.
@@ -162,7 +162,8 @@ class _Block:
         ordered = [name for name in KINDS if name in weights]
         shares = np.cumsum([weights[name] for name in ordered])
         chosen = np.searchsorted(shares / shares[-1], draw.random(rows)).clip(max=len(ordered) - 1)
-        return np.array([_PLACE[name] for name in ordered])[chosen]
+        kinds: np.ndarray = np.array([_PLACE[name] for name in ordered])[chosen]
+        return kinds
 
     def _values(self) -> list[bytes | None]:
         kinds = self._kinds

@@ -12,6 +12,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,10 +70,13 @@ class People:
     instrument_hashes: pl.Series
 
 
-def places_of(register: Register, partitions: int, since: datetime) -> Places:
-    """Return the organizers of a register; since (UTC): gaps in a licence before it are too old to be of use."""
+def places_of(register: Register, partitions: int, since: datetime, run: str) -> Places:
+    """Return the organizers of a register.
+
+    since (UTC): gaps in a licence before it are too old to be of use. run: stands at the end of each stream's name.
+    """
     sites = [[site.id for site in organizer.sites] for organizer in register.organizers]
-    streams = [_streams(ids) for ids in sites]
+    streams = [_streams(len(ids), run) for ids in sites]
     return Places(
         bins=pl.Series(register.bins, dtype=pl.String),
         totalizator=np.array([organizer.licences[-1].kind == "TOTALIZATOR" for organizer in register.organizers]),
@@ -107,9 +111,10 @@ def people_of(count: int, organizers: int, seed: int) -> People:
     )
 
 
-def _streams(sites: list[str]) -> list[str]:
+def _streams(sites: int, run: str) -> list[str]:
     online = [f"online-{number}" for number in range(1, ONLINE_STREAMS + 1)]
-    return online + [f"{site}.desk-{number}" for site in sites for number in range(1, DESKS + 1)]
+    desks = [f"site-{site}.desk-{number}" for site in range(1, sites + 1) for number in range(1, DESKS + 1)]
+    return [f"{name}.{run}" for name in online + desks]
 
 
 def _starts(parts: list[list[str]]) -> np.ndarray:
@@ -119,7 +124,7 @@ def _starts(parts: list[list[str]]) -> np.ndarray:
 def _gap_ms(organizer: Organizer, since: datetime) -> int:
     """Return the middle of a span between two licences that begins after an instant."""
     spans = sorted(organizer.licences, key=lambda licence: licence.valid_from)
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         if before.valid_to is not None and since < before.valid_to < after.valid_from:
             return to_ms(before.valid_to + (after.valid_from - before.valid_to) / 2)
     return -1

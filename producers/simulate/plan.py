@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from esep.clock import ALMATY, retention_horizon
@@ -18,6 +19,7 @@ from esep.errors import UsageError
 from esep.producers.simulate.kinds import KINDS
 from esep.register import Register
 
+_RUN_CHARS = 8
 DAYS_MAX = 366  # So that the gap in the licences, two years before, stays out of the span.
 _UNTIL_AGE_MAX = timedelta(days=2 * 366)  # What is older would soon fall out of the retention (clause O9-4.7).
 
@@ -47,12 +49,10 @@ class Plan:
         shares = (self.bad, self.duplicates, self.corrections)
         if not (all(0 <= share <= 1 for share in shares) and sum(shares) <= 1):
             raise UsageError(
-                "the shares of bad, repeated and correcting messages must lie within 0 and 1, together too"
+                "the shares of bad, repeated and correcting messages lie between 0 and 1, all together too"
             )
         if min(self.events, self.persons, self.days, len(self.register.organizers)) < 1 or self.seed < 0:
-            raise UsageError(
-                "a simulation needs events, persons, days and organizers, one at least of each, and a seed"
-            )
+            raise UsageError("a simulation needs at least one event, person, day and organizer; no seed is below 0")
         if self.days > DAYS_MAX:
             raise UsageError(f"{self.days} days are too many", hint=f"give {DAYS_MAX} at most")
         unknown = sorted(set(self.weights) - set(KINDS))
@@ -60,6 +60,14 @@ class Plan:
             raise UsageError(f"there is no kind of bad data {', '.join(unknown)}", hint=f"there are {', '.join(KINDS)}")
         if not self.weights or min(self.weights.values()) <= 0:
             raise UsageError("each kind of bad data needs a weight above 0, and there must be one")
+
+    @property
+    def run(self) -> str:
+        """A short name of this plan and no other: streams bear it, so that two simulations do not share any."""
+        register = self.register.model_dump_json()
+        facts = [repr(getattr(self, name)) for name in self.__slots__ if name not in {"register", "weights"}]
+        text = "|".join([register, repr(sorted(self.weights.items())), *facts])
+        return sha256(text.encode()).hexdigest()[:_RUN_CHARS]
 
     @property
     def since(self) -> datetime:

@@ -37,4 +37,5 @@ class Shape:
     def instants_ms(self, shares: np.ndarray) -> np.ndarray:
         """Return per share (0 … 1; what is more counts as 1) the instant, ms UTC (int64), before the end."""
         found = np.interp(shares, self._shares, self._edges_ms.astype(np.float64)).astype(np.int64)
-        return np.minimum(found, self._edges_ms[-1] - 1)
+        before_end: np.ndarray = np.minimum(found, self._edges_ms[-1] - 1)
+        return before_end

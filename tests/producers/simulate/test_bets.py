@@ -20,7 +20,7 @@ from tests.producers.simulate.made import UNTIL
 
 
 def some_blocks(seed: int, count: int = 2, organizers: int = 4, events: int = 40_000) -> pl.DataFrame:
-    places = places_of(made_up_register(organizers, seed, UNTIL), 2, oldest_of_use(UNTIL))
+    places = places_of(made_up_register(organizers, seed, UNTIL), 2, oldest_of_use(UNTIL), "1")
     made = blocks(people_of(200, organizers, seed), places, Shape(UNTIL, 7), seed=seed, events=events)
     return pl.concat(islice(made, count))
 

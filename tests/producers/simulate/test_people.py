@@ -34,7 +34,7 @@ def test_few_bet_much_and_some_are_with_several_organizers() -> None:
 
 def test_streams_stand_where_the_partitioner_puts_them() -> None:
     register = made_up_register(6, 3, UNTIL)
-    places = places_of(register, 5, oldest_of_use(UNTIL))
+    places = places_of(register, 5, oldest_of_use(UNTIL), "1")
     assert places.partition_of.tolist() == [partition_of(name.encode(), 5) for name in places.streams]
     for number, organizer in enumerate(register.organizers):
         own = [site.id for site in organizer.sites]
@@ -46,7 +46,7 @@ def test_streams_stand_where_the_partitioner_puts_them() -> None:
 
 
 def test_gap_in_a_licence_is_found_where_there_is_one() -> None:
-    with_gap = places_of(made_up_register(2, 1, UNTIL), 2, oldest_of_use(UNTIL))
+    with_gap = places_of(made_up_register(2, 1, UNTIL), 2, oldest_of_use(UNTIL), "1")
     assert (with_gap.gap_ms > 0).all()
-    without = places_of(load_register(ROOT / "examples" / "register.yaml"), 2, oldest_of_use(UNTIL))
+    without = places_of(load_register(ROOT / "examples" / "register.yaml"), 2, oldest_of_use(UNTIL), "1")
     assert (without.gap_ms == -1).all()

@@ -52,3 +52,9 @@ def test_end_in_the_future_or_long_ago_is_refused() -> None:
 def test_gap_in_the_licences_is_of_use_as_long_as_the_plan_may_be_sent() -> None:
     assert oldest_of_use(UNTIL) < datetime(2024, 2, 1, tzinfo=UTC)
     assert plan().since == UNTIL - timedelta(days=14)
+
+
+def test_streams_of_two_plans_have_different_names() -> None:
+    changes: list[dict[str, Any]] = [{}, {"seed": 8}, {"bad": 0.1}, {"persons": 301}, {"weights": {"CUT": 1.0}}]
+    assert len({plan(**change).run for change in changes} | {plan(2_001).run}) == 6
+    assert plan().run == plan().run

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,26 +95,15 @@ def simulate(
         return
     if verdicts is not None and verdicts.exists():
         raise FileUnusable(f"{verdicts} exists already", hint="name a new file")
-    settings = settings_of(data_dir)
+    settings, pace = settings_of(data_dir), Pace(rate)
     servers = bootstrap_servers or settings.bootstrap_servers
     chosen = _first(load_register(register or settings.register_file), organizers)
+    plan = Plan(chosen, events, seed, end, days, bad, duplicates, corrections, persons=persons, weights=_weights(kind))
     sender = MessageSender(servers)
-    plan = Plan(
-        chosen,
-        events,
-        seed,
-        end,
-        days,
-        bad,
-        duplicates,
-        corrections,
-        persons,
-        sender.partitions(chosen),
-        _weights(kind),
-    )
+    plan = replace(plan, partitions=sender.partitions(chosen))
     with ExitStack() as open_until_done:
         readers = [open_until_done.enter_context(reader) for reader in _readers(chosen, servers)] if check else []
-        sent = _send(plan, sender, Pace(rate), shown=not as_json)
+        sent = _send(plan, sender, pace, shown=not as_json)
         if verdicts is not None:
             sent.write_parquet(verdicts)
         comparison = compare(sent, found_in_receipts(receipts_for(sent, readers))) if check else None

@@ -103,13 +103,25 @@ def print_summary(summary: Summary, lang: Language) -> None:
     """Print a summary for a person: counts, then the first rejects, then what to do."""
     print_table(
         f"{summary.file} → {summary.organizer_bin}, stream {summary.stream_id}",
-        ["rows", "rejected rows", "waiting rows", "events", "sent", "accepted", "duplicate", "rejected", "events/s"],
+        [
+            "rows",
+            "rejected rows",
+            "waiting rows",
+            "events",
+            "skipped",
+            "sent",
+            "accepted",
+            "duplicate",
+            "rejected",
+            "events/s",
+        ],
         [
             [
                 summary.rows,
                 summary.rows_rejected,
                 summary.rows_waiting,
                 summary.events_numbered,
+                summary.events_skipped,
                 summary.events_sent,
                 summary.events_accepted,
                 summary.events_duplicate,

@@ -69,8 +69,9 @@ class Summary:
     """What came of sending a file.
 
     rows: of this organizer; rows_rejected: of these, by us or by intake; rows_waiting: of these, held back until they
-    have occurred. events_numbered: of all passing rows; events_sent: handed to the broker and acknowledged, by now;
-    the other counts of events come from receipts and add up to it when the outcome is COMPLETE. Seconds are wall time:
+    have occurred. events_numbered: of all passing rows; events_skipped: known from an earlier sending, and not sent
+    again; events_sent: handed to the broker and acknowledged, by now; the other counts of events come from receipts
+    and add up to it when the outcome is COMPLETE. Seconds are wall time:
     sending (encoding included), and all.
     """
 
@@ -84,6 +85,7 @@ class Summary:
     rows_waiting: int
     events_numbered: int
     events_sent: int
+    events_skipped: int
     events_accepted: int
     events_duplicate: int
     events_rejected: int

@@ -1,4 +1,4 @@
-"""Send a CSV file: map, check, number, send, wait for the receipts, say what came of it.
+"""Send a file (CSV, JSON Lines, Parquet): map, check, number, send, wait for the receipts, say what came of it.
 
 Reads     the file, the clock, the organizer's receipts
 Writes    organizer.<BIN>.events; the rejected rows into a file, if one is named
@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from esep.clock import almaty_day_of, to_ms
-from esep.producers.files import LINE, FileRows, read_rows, refuse_existing, write_lines
+from esep.producers.files import LINE, FileRows, refuse_existing
+from esep.producers.formats import form_of, read_file, refuse_other_form, write_rows
 from esep.producers.numbering import COMPARED_MAX, held_back, number_events, stream_id_of
 from esep.producers.progress import SendProgress
 from esep.producers.rows import Mapped, map_rows
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from esep.producers.client import OrganizerClient, Span
+    from esep.producers.formats import Form
     from esep.producers.mapping import Mapping
     from esep.producers.receipt_reader import ReceiptReader
     from esep.producers.receipts import ReceiptContent
@@ -68,8 +70,9 @@ def send_file(
     started_s = time.monotonic()
     now = now or datetime.now(UTC)
     if rejected_path is not None:
+        refuse_other_form(path, rejected_path)
         refuse_existing(rejected_path)
-    rows = read_rows(path, mapping.columns)
+    rows = read_file(path, mapping.columns)
     mapped = map_rows(rows, mapping, client.organizer_bin, almaty_day_of(to_ms(now)), shift_days)
     stream = stream_id or stream_id_of(path, mapped.shift_days)
     numbered = number_events(mapped.events, client.organizer_bin, stream)
@@ -79,7 +82,7 @@ def send_file(
         outcome = _send(sending, numbered.filter(~pl.col(LINE).is_in(waiting[LINE].implode())))
     told = sending.tally()
     rejects = _local_rejects(mapped, waiting) + _intake_rejects(numbered, told)
-    written = _write_rejected(rejected_path, rows, rejects)
+    written = _write_rejected(rejected_path, rows, rejects, form_of(path))
     return Summary(
         file=str(path),
         organizer_bin=client.organizer_bin,
@@ -220,9 +223,9 @@ def _intake_rejects(numbered: pl.DataFrame, told: Tally) -> list[RowReject]:
     ]
 
 
-def _write_rejected(path: Path | None, rows: FileRows, rejects: list[RowReject]) -> str | None:
+def _write_rejected(path: Path | None, rows: FileRows, rejects: list[RowReject], form: Form) -> str | None:
     lines = {reject.line for reject in rejects if reject.to_mend}
     if path is None or not lines:
         return None
-    write_lines(path, rows.lines, lines)
+    write_rows(path, rows, lines, form)
     return str(path)

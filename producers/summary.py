@@ -40,8 +40,9 @@ WHAT_TO_DO = {
 class RowReject:
     """One refused row, or one refused event of it.
 
-    line: of the file, the header is line 1. event_type, sequence: the event, where intake refused it; null where the
-    row was held back before it was sent. to_mend: whether it belongs into the file of rejected rows.
+    line: of the file, from 1 on (the header of CSV is line 1); of Parquet the number of the row. event_type, sequence:
+    the event, where intake refused it; null where the row was held back before it was sent. to_mend: whether it
+    belongs into the file of rejected rows.
     """
 
     line: int

@@ -20,7 +20,7 @@ from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.send import send_file
 from esep.producers.summary import Outcome, Summary
 from esep.stream_apps.intake.sequences import PAGE, SLOTS
-from tests.producers.bets import DESK, IINS, ROOT, lost, new_bin, won, write_file
+from tests.producers.bets import DESK, HEADER, IINS, ROOT, lost, new_bin, won, write_file
 from tests.producers.fake_intake import KEY, WAIT_S, FakeIntake, decoded, make_topics, read_events
 
 if TYPE_CHECKING:
@@ -120,6 +120,27 @@ def test_broken_rows_are_rejected_by_line_and_code_and_the_others_pass(desk: Des
     assert desk.counted == {("wager", "t-1"): 1, ("payout", "t-1"): 1, ("wager", "t-9"): 1}
     lines = path.read_bytes().splitlines()
     assert (tmp_path / "mend.csv").read_bytes().splitlines() == [lines[line - 1] for line in (1, 3, 4, 5, 6, 8, 9)]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+def test_file_of_another_kind_is_sent_rejected_and_mended_like_csv(desk: Desk, tmp_path: Path, ending: str) -> None:
+    rows = [line.split(",") for line in (won("t-1"), won("t-2", iin="900101300008"), lost("t-3"))]
+    table = pl.DataFrame(rows, schema=dict.fromkeys(HEADER.split(","), pl.String), orient="row")
+    path, mend = tmp_path / f"desk-7{ending}", tmp_path / f"desk-7.mend{ending}"
+
+    def write(frame: pl.DataFrame, to: Path) -> None:
+        frame.write_ndjson(to) if ending == ".jsonl" else frame.write_parquet(to)
+
+    write(table, path)
+    first = desk.send(path, rejected_path=mend)
+    assert [(reject.line, reject.code) for reject in first.rejects] == [(2, "IIN_INVALID")]
+    assert (_counts(first), _counts(desk.send(path))) == ((3, 3, 0, 0), (3, 0, 3, 0))
+    kept = pl.read_ndjson(mend) if ending == ".jsonl" else pl.read_parquet(mend)
+    write(kept.with_columns(person=pl.lit(IINS[1])), mend)
+    assert _counts(desk.send(mend)) == (2, 2, 0, 0)
+    assert set(desk.counted.values()) == {1}
+    assert len(desk.counted) == 5
 
 
 @pytest.mark.kafka

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check bench pages lock clean
+.PHONY: help setup demo up down test check bench load pages lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ check: setup  ## Style and types only
 
 bench: setup  ## Events per second of each stage beside plain Faust, in one run
 	$(BIN)/python -m bench
+
+load: setup  ## A million simulated events and 200,000 damaged ones, every verdict compared (ESEP_LOAD_EVENTS, _FUZZ)
+	$(BIN)/python -m bench.load
 
 pages: setup  ## Write the pages that are made from declarations
 	$(BIN)/python docs/generate.py

@@ -1,6 +1,6 @@
-"""`esep send`: report the rows of a CSV file as one organizer, and say what came of them.
+"""`esep send`: report the rows of a file (CSV, JSON Lines, Parquet) as one organizer, and say what came of them.
 
-Reads     a CSV file, a mapping, the environment, the organizer's receipts
+Reads     a file, a mapping, the environment, the organizer's receipts
 Writes    organizer.<BIN>.events; a summary on stdout, a progress bar on stderr
 Promises  exit code 0: all accepted, or known already; 1: something was rejected; 2: asked wrongly, or the file cannot
           be used, and nothing was sent; 75: no answer yet, send again later (nothing is counted twice)
@@ -29,7 +29,9 @@ _REJECTS_SHOWN_MAX = 20  # A screenful; --json shows all.
 
 
 def send(
-    file: Annotated[Path, typer.Argument(help="CSV file: UTF-8, commas, the first line names the columns.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV (UTF-8, commas, a header), JSON Lines (.jsonl, .ndjson) or Parquet (.parquet).")
+    ],
     organizer: Annotated[str, typer.Option(metavar="BIN", help="Organizer that reports: its 12-digit BIN.")],
     mapping: Annotated[
         str,
@@ -62,9 +64,9 @@ def send(
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Report the rows of a CSV file as one organizer, and say what came of them.
+    """Report the rows of a file as one organizer, and say what came of them.
 
-    Sending a file again is safe: what arrived before counts as a duplicate.
+    Sending a file again is safe, and goes on where it was cut off: nothing is counted twice.
     Never change a file after it was sent: mend rejected rows in a file of their own (--rejected).
 
     Example: [bold]esep send examples/bustabit-a.csv --organizer 940140000385 --mapping bustabit[/]
@@ -103,13 +105,25 @@ def print_summary(summary: Summary, lang: Language) -> None:
     """Print a summary for a person: counts, then the first rejects, then what to do."""
     print_table(
         f"{summary.file} → {summary.organizer_bin}, stream {summary.stream_id}",
-        ["rows", "rejected rows", "waiting rows", "events", "sent", "accepted", "duplicate", "rejected", "events/s"],
+        [
+            "rows",
+            "rejected rows",
+            "waiting rows",
+            "events",
+            "skipped",
+            "sent",
+            "accepted",
+            "duplicate",
+            "rejected",
+            "events/s",
+        ],
         [
             [
                 summary.rows,
                 summary.rows_rejected,
                 summary.rows_waiting,
                 summary.events_numbered,
+                summary.events_skipped,
                 summary.events_sent,
                 summary.events_accepted,
                 summary.events_duplicate,

@@ -35,11 +35,16 @@ _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class FileRows:
-    """`table`: readable rows, text columns and LINE. `rejects`: the others (REJECTS). `lines`: all of them, raw."""
+    """Rows of a file, whatever its kind.
+
+    table: readable rows, text columns and LINE. rejects: the others (REJECTS). lines: all of them, raw. original: the
+    rows as they came, where they came in no lines.
+    """
 
     table: pl.DataFrame
     rejects: pl.DataFrame
     lines: list[bytes]
+    original: pl.DataFrame | None = None
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> FileRows:
@@ -48,7 +53,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> FileRows:
     Raises FileUnusable with one of the codes of scope `file`: FILE_EMPTY, FILE_NOT_UTF8, COLUMN_MISSING,
     COLUMN_UNKNOWN, COLUMN_TWICE; or because the file cannot be opened or is larger than FILE_BYTES_MAX.
     """
-    lines = _lines(path)
+    lines = read_lines(path)
     header = _header(path, lines[0], columns)
     tables, rejects = [], []
     for first in range(1, max(len(lines), 2), _SLICE_LINES):
@@ -65,20 +70,20 @@ def refuse_existing(path: Path) -> None:
 
 
 def write_lines(path: Path, lines: Sequence[bytes], numbers: Iterable[int]) -> None:
-    """Write the header and the lines with these numbers, byte for byte, into a new file; FileUnusable if it cannot."""
+    """Write the lines with these numbers (from 1), byte for byte, into a new file; FileUnusable if it cannot."""
     try:
         with path.open("xb") as file:
-            file.writelines(lines[number - 1] + b"\n" for number in [1, *sorted(numbers)])
+            file.writelines(lines[number - 1] + b"\n" for number in sorted(numbers))
     except OSError as error:
         raise FileUnusable(
             f"the rejected rows cannot be written to {path}", detail=error.strerror or "", hint="name a new file"
         ) from error
 
 
-def _lines(path: Path) -> list[bytes]:
+def refuse_too_large(path: Path) -> None:
+    """Raise FileUnusable if a file is larger than FILE_BYTES_MAX, or cannot be looked at."""
     try:
         size_bytes = path.stat().st_size
-        data = path.read_bytes() if size_bytes <= FILE_BYTES_MAX else b""
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read", detail=error.strerror or "", hint="name another file") from error
     if size_bytes > FILE_BYTES_MAX:
@@ -87,30 +92,44 @@ def _lines(path: Path) -> list[bytes]:
             detail=f"it has {size_bytes:,} bytes, more than {FILE_BYTES_MAX:,}",
             hint="cut it into several files, by day for example; each is a stream of its own",
         )
+
+
+def read_lines(path: Path) -> list[bytes]:
+    """Return the lines of a text file; FileUnusable with FILE_EMPTY or FILE_NOT_UTF8, or because it cannot be read."""
+    refuse_too_large(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be read", detail=error.strerror or "", hint="name another file") from error
     if data.startswith(_UTF16_MARKS):
-        raise _unusable(path, "FILE_NOT_UTF8", "It begins with the mark of UTF-16.", "save it as UTF-8")
+        raise unusable(path, "FILE_NOT_UTF8", "It begins with the mark of UTF-16.", "save it as UTF-8")
     data = data.removeprefix(_UTF8_MARK)
     if not data.strip():
-        raise _unusable(path, "FILE_EMPTY", "There is not even a header.", "name another file")
+        raise unusable(path, "FILE_EMPTY", "It has no line.", "name another file")
     lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return lines if lines[-1] else lines[:-1]
+
+
+def refuse_columns(path: Path, missing: Sequence[str], unknown: Sequence[str]) -> None:
+    """Raise FileUnusable with COLUMN_MISSING or COLUMN_UNKNOWN if there are such columns."""
+    if missing:
+        do = "add the columns, or use a mapping for this kind of file; the first line of a CSV file is its header"
+        raise unusable(path, "COLUMN_MISSING", f"It is {', '.join(missing)}.", do)
+    if unknown:
+        do = "remove the columns, or name them under columns in the mapping"
+        raise unusable(path, "COLUMN_UNKNOWN", f"It is {', '.join(map(_without_numbers, unknown))}.", do)
 
 
 def _header(path: Path, line: bytes, columns: Sequence[str]) -> list[str]:
     try:
         names = next(csv.reader([line.decode("utf-8")]), [])
     except UnicodeDecodeError as error:
-        raise _unusable(path, "FILE_NOT_UTF8", "Line 1 is not.", "save it as UTF-8") from error
+        raise unusable(path, "FILE_NOT_UTF8", "Line 1 is not.", "save it as UTF-8") from error
     missing = [name for name in columns if name not in names]
-    unknown = [f"{place} ({_without_numbers(name)})" for place, name in enumerate(names, 1) if name not in columns]
-    if missing:
-        do = "add the columns, or use a mapping for this kind of file; the first line must be the header"
-        raise _unusable(path, "COLUMN_MISSING", f"Line 1 lacks {', '.join(missing)}.", do)
-    if unknown:
-        do = "remove the columns, or name them under columns in the mapping"
-        raise _unusable(path, "COLUMN_UNKNOWN", f"Line 1, columns {', '.join(unknown)}.", do)
+    unknown = [f"{name} (column {place})" for place, name in enumerate(names, 1) if name not in columns]
+    refuse_columns(path, missing, unknown)
     if len(set(names)) != len(names):
-        raise _unusable(path, "COLUMN_TWICE", "See line 1.", "rename or remove one of them")
+        raise unusable(path, "COLUMN_TWICE", "See line 1.", "rename or remove one of them")
     return names
 
 
@@ -153,5 +172,6 @@ def _without_numbers(name: str) -> str:
     return re.sub(r"\d{4,}", "…", name)
 
 
-def _unusable(path: Path, code: str, detail: str, hint: str) -> FileUnusable:
-    return FileUnusable(f"{path} cannot be sent: {code}", detail=f"{text_of(code)} {detail}", hint=hint)
+def unusable(path: Path, code: str, detail: str, hint: str) -> FileUnusable:
+    """Return the error for a file that is refused as a whole, with a code of scope `file`."""
+    return FileUnusable(f"{path} cannot be sent: {code}", detail=f"{text_of(code)} {detail}".rstrip(), hint=hint)

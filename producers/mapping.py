@@ -1,4 +1,4 @@
-"""A mapping: a small YAML file that says how the columns of a CSV file become wagers and payouts.
+"""A mapping: a small YAML file that says how the columns of a file become wagers and payouts.
 
 Reads     producers/mappings/<name>.yaml, or a file of the organizer's own
 Returns   `Mapping`, checked as a whole

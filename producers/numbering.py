@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+COMPARED_MAX = 16_384  # Of a stream's last events intake keeps so many digests, to tell a repetition from a conflict.
+
+
 def stream_id_of(path: Path, shift_days: int) -> str:
     """Return the stream that a file is by default: its name without the last ending, and the days of shift.
 

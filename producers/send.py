@@ -1,4 +1,4 @@
-"""Send a CSV file: map, check, number, send, wait for the receipts, say what came of it.
+"""Send a file (CSV, JSON Lines, Parquet): map, check, number, send, wait for the receipts, say what came of it.
 
 Reads     the file, the clock, the organizer's receipts
 Writes    organizer.<BIN>.events; the rejected rows into a file, if one is named
@@ -7,9 +7,11 @@ Promises  however often a file is sent under one stream, changed or not, no even
 
 The same file is sent under the same numbers, so intake knows each event again. If the file was changed meanwhile, its
 events have moved to other numbers, and those beyond the last number used before would be new to intake. Therefore:
-  1. the first event goes alone, and its receipt tells how far the stream had been used;
-  2. what lies within that goes next, and its receipts tell whether anything differs;
-  3. only if nothing does, the rest goes.
+  1. the first event goes alone, and its receipt tells which numbers of the stream have been used;
+  2. of these the last COMPARED_MAX go again, for intake has their bytes and tells whether anything differs;
+  3. only if nothing does, the events go whose numbers have not been used.
+So a sending that was cut off goes on where it stopped. What was used before the last COMPARED_MAX is not sent again:
+intake would count it as a repetition without looking at it (docs/decisions/0006).
 Without receipts (`receipts=None`) this guard is missing: everything goes at once.
 """
 
@@ -23,8 +25,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from esep.clock import almaty_day_of, to_ms
-from esep.producers.files import LINE, FileRows, read_rows, refuse_existing, write_lines
-from esep.producers.numbering import held_back, number_events, stream_id_of
+from esep.producers.files import LINE, FileRows, refuse_existing
+from esep.producers.formats import form_of, read_file, refuse_other_form, write_rows
+from esep.producers.numbering import COMPARED_MAX, held_back, number_events, stream_id_of
 from esep.producers.progress import SendProgress
 from esep.producers.rows import Mapped, map_rows
 from esep.producers.summary import Outcome, RowReject, Summary
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from esep.producers.client import OrganizerClient, Span
+    from esep.producers.formats import Form
     from esep.producers.mapping import Mapping
     from esep.producers.receipt_reader import ReceiptReader
     from esep.producers.receipts import ReceiptContent
@@ -66,8 +70,9 @@ def send_file(
     started_s = time.monotonic()
     now = now or datetime.now(UTC)
     if rejected_path is not None:
+        refuse_other_form(path, rejected_path)
         refuse_existing(rejected_path)
-    rows = read_rows(path, mapping.columns)
+    rows = read_file(path, mapping.columns)
     mapped = map_rows(rows, mapping, client.organizer_bin, almaty_day_of(to_ms(now)), shift_days)
     stream = stream_id or stream_id_of(path, mapped.shift_days)
     numbered = number_events(mapped.events, client.organizer_bin, stream)
@@ -77,7 +82,7 @@ def send_file(
         outcome = _send(sending, numbered.filter(~pl.col(LINE).is_in(waiting[LINE].implode())))
     told = sending.tally()
     rejects = _local_rejects(mapped, waiting) + _intake_rejects(numbered, told)
-    written = _write_rejected(rejected_path, rows, rejects)
+    written = _write_rejected(rejected_path, rows, rejects, form_of(path))
     return Summary(
         file=str(path),
         organizer_bin=client.organizer_bin,
@@ -89,6 +94,7 @@ def send_file(
         rows_waiting=waiting.height,
         events_numbered=numbered.height,
         events_sent=sending.sent,
+        events_skipped=sending.skipped,
         events_accepted=told.accepted,
         events_duplicate=told.duplicate,
         events_rejected=told.rejected,
@@ -109,6 +115,7 @@ class _Sending:
     progress: SendProgress
     receipt_wait_s: float
     sent: int = 0
+    skipped: int = 0
     send_s: float = 0.0
     spans: list[Span] = field(default_factory=list)
     contents: list[ReceiptContent] = field(default_factory=list)
@@ -135,14 +142,25 @@ def _send_guarded(sending: _Sending, receipts: ReceiptReader, events: pl.DataFra
     """Send events in the three steps of the module's head."""
     if not _hand_over_and_wait(sending, receipts, events.head(1)):
         return Outcome.RECEIPTS_OUTSTANDING
-    known = pl.col("sequence") <= sending.tally().known_through
-    for part in (events.slice(1).filter(known), events.slice(1).filter(~known)):
+    again, unused = _parts(events.slice(1), sending.tally())
+    sending.skipped = events.height - 1 - again.height - unused.height
+    sending.progress.sent(sending.skipped)
+    for part in (again, unused):
         if not sending.tally().has_conflict and not _hand_over_and_wait(sending, receipts, part):
             return Outcome.RECEIPTS_OUTSTANDING
     told = sending.tally()
     if told.has_conflict:
         return Outcome.STOPPED_BY_CONFLICT
     return Outcome.COMPLETE if told.total == sending.sent else Outcome.STREAM_SHARED
+
+
+def _parts(events: pl.DataFrame, told: Tally) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the events whose numbers were used, of which intake still has the bytes, and those of unused numbers."""
+    ranges = pl.DataFrame(told.consumed, schema={"sequence": pl.Int64, "_last": pl.Int64}, orient="row")
+    marked = events.join_asof(ranges, on="sequence", strategy="backward")
+    used = marked["sequence"] <= marked["_last"].fill_null(0)
+    recent = events["sequence"] > told.known_through - COMPARED_MAX
+    return events.filter(used & recent), events.filter(~used)
 
 
 def _hand_over(sending: _Sending, events: pl.DataFrame) -> None:
@@ -205,9 +223,9 @@ def _intake_rejects(numbered: pl.DataFrame, told: Tally) -> list[RowReject]:
     ]
 
 
-def _write_rejected(path: Path | None, rows: FileRows, rejects: list[RowReject]) -> str | None:
+def _write_rejected(path: Path | None, rows: FileRows, rejects: list[RowReject], form: Form) -> str | None:
     lines = {reject.line for reject in rejects if reject.to_mend}
     if path is None or not lines:
         return None
-    write_lines(path, rows.lines, lines)
+    write_rows(path, rows, lines, form)
     return str(path)

@@ -40,8 +40,9 @@ WHAT_TO_DO = {
 class RowReject:
     """One refused row, or one refused event of it.
 
-    line: of the file, the header is line 1. event_type, sequence: the event, where intake refused it; null where the
-    row was held back before it was sent. to_mend: whether it belongs into the file of rejected rows.
+    line: of the file, from 1 on (the header of CSV is line 1); of Parquet the number of the row. event_type, sequence:
+    the event, where intake refused it; null where the row was held back before it was sent. to_mend: whether it
+    belongs into the file of rejected rows.
     """
 
     line: int
@@ -69,8 +70,9 @@ class Summary:
     """What came of sending a file.
 
     rows: of this organizer; rows_rejected: of these, by us or by intake; rows_waiting: of these, held back until they
-    have occurred. events_numbered: of all passing rows; events_sent: handed to the broker and acknowledged, by now;
-    the other counts of events come from receipts and add up to it when the outcome is COMPLETE. Seconds are wall time:
+    have occurred. events_numbered: of all passing rows; events_skipped: known from an earlier sending, and not sent
+    again; events_sent: handed to the broker and acknowledged, by now; the other counts of events come from receipts
+    and add up to it when the outcome is COMPLETE. Seconds are wall time:
     sending (encoding included), and all.
     """
 
@@ -84,6 +86,7 @@ class Summary:
     rows_waiting: int
     events_numbered: int
     events_sent: int
+    events_skipped: int
     events_accepted: int
     events_duplicate: int
     events_rejected: int

@@ -25,12 +25,20 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of events, and the rejects by sequence. known_through: the highest sequence that intake has consumed."""
+    """Counts of events, and the rejects by sequence.
+
+    consumed: the ranges of sequences that intake has consumed, first and last of each, as the last receipt has them.
+    """
 
     accepted: int = 0
     duplicate: int = 0
     rejects: dict[int, RejectNotice] = field(default_factory=dict)
-    known_through: int = 0
+    consumed: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def known_through(self) -> int:
+        """The highest sequence that intake has consumed, 0 for none."""
+        return self.consumed[-1][1] if self.consumed else 0
 
     @property
     def rejected(self) -> int:
@@ -70,7 +78,7 @@ def tally(contents: Iterable[ReceiptContent], spans: Sequence[Span], stream_id: 
             result.duplicate += duplicate
         if account is not None:
             before[content.partition] = account
-            result.known_through = max([result.known_through, *(part.last for part in account.consumed)])
+            result.consumed = tuple((part.first, part.last) for part in account.consumed)
     return result
 
 

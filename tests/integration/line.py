@@ -66,8 +66,8 @@ class Line:
 
 
 @contextmanager
-def line(data_dir: Path, **environment: str) -> Iterator[Line]:
-    """Bring the line up below a directory; end it with the context."""
-    with Stack(data_dir, REGISTER) as stack:
+def line(data_dir: Path, register: Path = REGISTER, **environment: str) -> Iterator[Line]:
+    """Bring the line up below a directory, with the organizers of a register; end it with the context."""
+    with Stack(data_dir, register) as stack:
         bring_up(stack, environment)
-        yield Line(stack, load_settings(stack.settings), load_register(REGISTER))
+        yield Line(stack, load_settings(stack.settings), load_register(register))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from esep.cli.alerts import read_alerts
+from esep.producers import send as send_module
 from esep.producers.client import OrganizerClient
 from esep.producers.mapping import load_mapping
 from esep.producers.receipt_reader import ReceiptReader
@@ -24,6 +27,7 @@ from esep.producers.synthetic import synthetic_iin
 from esep.topics import EVENT_BYTES_MAX, events_topic
 from tests.integration.line import BETS, ROOT, Line, line
 from tests.integration.oracle import Posting, postings, running_totals, structured_alerts, threshold_alerts
+from tests.producers.bets import DESK, won, write_file
 
 pytestmark = pytest.mark.stack
 _TOTALS = [
@@ -131,6 +135,57 @@ def test_same_file_again_adds_duplicates_to_the_receipts_and_nothing_to_the_ledg
     assert sum(summary.events_accepted + summary.events_rejected for summary in again) == 0
     up.assert_balanced()
     assert up.query("SELECT count() AS rows, sum(amount_tiyn) AS sum FROM ledger") == before
+
+
+def test_only_what_intake_can_compare_is_sent_again(
+    up: Line, sent: list[Summary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real receipts say which numbers were used; decision 0006."""
+    monkeypatch.setattr(send_module, "COMPARED_MAX", 500)
+    again = send(up, up.register.bins[0])
+    assert (again.outcome, again.events_sent, again.events_duplicate) == (Outcome.COMPLETE, 501, 501)
+    assert again.events_skipped == sent[0].events_sent - 501
+
+
+def test_sending_that_is_killed_goes_on_and_counts_each_event_once(
+    up: Line, sent: list[Summary], tmp_path: Path
+) -> None:
+    organizer_bin, mapping = up.register.bins[0], tmp_path / "desks.yaml"
+    mapping.write_text(DESK.model_dump_json(exclude_unset=True), encoding="utf-8")
+    at = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%dT%H:00:00Z}"
+    path = write_file(tmp_path / "killed.csv", *(won(f"k-{number}", at=at) for number in range(40_000)))
+    end_before = _end_of(up, organizer_bin)
+    options = ["--organizer", organizer_bin, "--mapping", str(mapping)]
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "esep.cli", "send", str(path), *options, "--json"],
+        env={**os.environ, **{f"ESEP_{name.upper()}": value for name, value in up.stack.settings.items()}},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        up.wait_until(
+            "some events", lambda: _end_of(up, organizer_bin) > end_before + 5_000 or killed.poll() is not None
+        )
+    finally:
+        killed.kill()
+        assert killed.wait(30) == -signal.SIGKILL
+    summary = send(up, organizer_bin, path, str(mapping))
+    assert (summary.outcome, summary.events_numbered) == (Outcome.COMPLETE, 80_000)
+    assert summary.events_sent + summary.events_skipped == 80_000
+    of_stream = "FROM ledger WHERE stream_id = 'killed'"
+    up.wait_until("all events", lambda: up.value(f"SELECT count() {of_stream}") >= 80_000)
+    assert up.query(f"SELECT count() AS n, uniqExact(sequence) AS distinct, max(sequence) AS last {of_stream}") == [
+        {"n": 80_000, "distinct": 80_000, "last": 80_000}
+    ]
+
+
+def _end_of(up: Line, organizer_bin: str) -> int:
+    """Return how many messages are on an organizer's topic."""
+    consumer = Consumer({"bootstrap.servers": up.settings.bootstrap_servers, "group.id": "test-reader"})
+    try:
+        places = [TopicPartition(events_topic(organizer_bin), partition) for partition in (0, 1)]
+        return sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+    finally:
+        consumer.close()
 
 
 def test_edited_file_under_its_old_name_is_a_conflict_and_counts_nothing_twice(

@@ -9,18 +9,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import polars as pl
 import pytest
 
 from esep.errors import FileUnusable, SettingInvalid, UsageError
+from esep.producers import send
 from esep.producers.client import OrganizerClient
+from esep.producers.numbering import COMPARED_MAX
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.send import send_file
 from esep.producers.summary import Outcome, Summary
-from tests.producers.bets import DESK, IINS, ROOT, lost, new_bin, won, write_file
+from esep.stream_apps.intake.sequences import PAGE, SLOTS
+from tests.producers.bets import DESK, HEADER, IINS, ROOT, lost, new_bin, won, write_file
 from tests.producers.fake_intake import KEY, WAIT_S, FakeIntake, decoded, make_topics, read_events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 NOWHERE = "127.0.0.1:1"
@@ -38,8 +42,16 @@ class Desk:
         self.intake = intake
         self._servers = bootstrap_servers
 
-    def send(self, path: Path, *, wait: bool = True, now: datetime = NOW, **options: object) -> Summary:
-        with OrganizerClient(self.bin, self._servers) as client:
+    def send(
+        self,
+        path: Path,
+        *,
+        wait: bool = True,
+        now: datetime = NOW,
+        client_class: type[OrganizerClient] = OrganizerClient,
+        **options: object,
+    ) -> Summary:
+        with client_class(self.bin, self._servers) as client:
             given = {"now": now, "show_progress": False, "receipt_wait_s": WAIT_S, **options}
             if not wait:
                 return send_file(path, DESK, client, receipts=None, **given)  # type: ignore[arg-type]
@@ -108,6 +120,27 @@ def test_broken_rows_are_rejected_by_line_and_code_and_the_others_pass(desk: Des
     assert desk.counted == {("wager", "t-1"): 1, ("payout", "t-1"): 1, ("wager", "t-9"): 1}
     lines = path.read_bytes().splitlines()
     assert (tmp_path / "mend.csv").read_bytes().splitlines() == [lines[line - 1] for line in (1, 3, 4, 5, 6, 8, 9)]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+def test_file_of_another_kind_is_sent_rejected_and_mended_like_csv(desk: Desk, tmp_path: Path, ending: str) -> None:
+    rows = [line.split(",") for line in (won("t-1"), won("t-2", iin="900101300008"), lost("t-3"))]
+    table = pl.DataFrame(rows, schema=dict.fromkeys(HEADER.split(","), pl.String), orient="row")
+    path, mend = tmp_path / f"desk-7{ending}", tmp_path / f"desk-7.mend{ending}"
+
+    def write(frame: pl.DataFrame, to: Path) -> None:
+        frame.write_ndjson(to) if ending == ".jsonl" else frame.write_parquet(to)
+
+    write(table, path)
+    first = desk.send(path, rejected_path=mend)
+    assert [(reject.line, reject.code) for reject in first.rejects] == [(2, "IIN_INVALID")]
+    assert (_counts(first), _counts(desk.send(path))) == ((3, 3, 0, 0), (3, 0, 3, 0))
+    kept = pl.read_ndjson(mend) if ending == ".jsonl" else pl.read_parquet(mend)
+    write(kept.with_columns(person=pl.lit(IINS[1])), mend)
+    assert _counts(desk.send(mend)) == (2, 2, 0, 0)
+    assert set(desk.counted.values()) == {1}
+    assert len(desk.counted) == 5
 
 
 @pytest.mark.kafka
@@ -191,6 +224,92 @@ def test_file_that_was_cut_off_while_sending_is_completed(desk: Desk, tmp_path: 
     summary = desk.send(write_file(path, *rows))
     assert (_counts(summary), summary.outcome) == ((400, 246, 154, 0), Outcome.COMPLETE)
     assert set(desk.counted.values()) == {1}
+
+
+@pytest.mark.kafka
+def test_sending_that_was_cut_off_goes_on_where_it_stopped(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 400 events 2 × 60 were handed over when the key was hit; the second sending repeats 1 + 20 at the most."""
+    monkeypatch.setattr(send, "COMPARED_MAX", 20)
+    monkeypatch.setattr(send, "_SLICE_ROWS", 60)
+    path = write_file(tmp_path / "desk-7.csv", *(won(f"t-{number}") for number in range(200)))
+
+    class Interrupted(OrganizerClient):
+        slices = 0
+
+        def send_frame(self, frame: pl.DataFrame) -> None:
+            self.slices += 1
+            if self.slices == 4:  # The first event, then two slices of the rest.
+                self.flush()
+                raise KeyboardInterrupt
+            super().send_frame(frame)
+
+    with pytest.raises(KeyboardInterrupt):
+        desk.send(path, client_class=Interrupted)
+    summary = desk.send(path)
+    assert (summary.outcome, summary.exit_code) == (Outcome.COMPLETE, 0)
+    assert (summary.events_sent, summary.events_skipped) == (1 + 20 + 279, 100)
+    assert (summary.events_accepted, summary.events_duplicate) == (279, 21)
+    assert set(desk.counted.values()) == {1}
+    assert len(desk.counted) == 400
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("edit", "outcome"),
+    [
+        pytest.param(lambda rows: rows[5:], Outcome.STOPPED_BY_CONFLICT, id="rows removed far back"),
+        pytest.param(lambda rows: [lost("t-0"), *rows], Outcome.STOPPED_BY_CONFLICT, id="a row inserted far back"),
+        pytest.param(
+            lambda rows: [*rows[:95], won("t-95", paid="7"), *rows[96:]],
+            Outcome.STOPPED_BY_CONFLICT,
+            id="an amount changed near the end",
+        ),
+        pytest.param(
+            lambda rows: [won("t-0"), won("t-1", paid="7"), *rows[2:]],
+            Outcome.COMPLETE,
+            id="an amount changed far back, which moves nothing",
+        ),
+    ],
+)
+def test_edit_is_found_where_only_the_last_events_are_sent_again(
+    desk: Desk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edit: Callable[[list[str]], list[str]],
+    outcome: Outcome,
+) -> None:
+    """As decision 0006 promises, and in no case is anything counted twice or changed."""
+    monkeypatch.setattr(send, "COMPARED_MAX", 20)
+    rows = [won(f"t-{number}") for number in range(100)]
+    desk.send(write_file(tmp_path / "desk-7.csv", *rows))
+    before = dict(desk.intake.counted)
+    new = [lost(f"n-{number}") for number in range(30)]
+    summary = desk.send(write_file(tmp_path / "desk-7.csv", *edit(rows), *new))
+    assert summary.outcome is outcome
+    assert {entry: desk.intake.counted[entry] for entry in before} == before
+    added = len(desk.intake.counted) - len(before)
+    assert added == (30 if outcome is Outcome.COMPLETE else 0)
+    assert set(desk.counted.values()) == {1}
+
+
+@pytest.mark.kafka
+def test_gap_far_back_is_filled_though_what_is_around_it_is_not_sent_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send, "COMPARED_MAX", 20)
+    waiting = [won(f"w-{number}", at="2026-11-22T10:00:00Z") for number in range(2)]
+    rows = [*(won(f"t-{number}") for number in range(50)), *waiting, *(won(f"u-{number}") for number in range(50))]
+    path = write_file(tmp_path / "desk-7.csv", *rows)
+    assert desk.send(path).rows_waiting == 2
+    later = desk.send(path, now=NOW + timedelta(days=2))
+    assert (_counts(later), later.events_skipped) == ((1 + 20 + 4, 4, 21, 0), 179)
+    assert len(desk.counted) == 204
+
+
+def test_as_many_events_are_sent_again_as_intake_can_compare() -> None:
+    assert COMPARED_MAX == PAGE * SLOTS
 
 
 @pytest.mark.kafka

@@ -20,6 +20,7 @@ CLEAN = Summary(
     rows_rejected=0,
     rows_waiting=0,
     events_numbered=5,
+    events_skipped=0,
     events_sent=5,
     events_accepted=3,
     events_duplicate=2,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from esep.precedence import PASSED
 from esep.stream_apps.intake.decode import SHA256_BYTES
-from esep.stream_apps.intake.precedence import PASSED
 from esep.stream_apps.intake.sequences import CONFLICT, DIGEST_BYTES, DUPLICATE, FRESH, Stream
 
 if TYPE_CHECKING:

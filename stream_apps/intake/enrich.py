@@ -16,7 +16,7 @@ from esep.clock import almaty_year
 from esep.codec import INDEX
 from esep.codes import FLAGS
 from esep.identifiers import birth_year_hints, sex_hints
-from esep.stream_apps.intake.instants import bet_ms
+from esep.instants import bet_ms
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,7 @@ import polars as pl
 
 from esep.clock import to_ms
 from esep.codec import INDEX
-from esep.stream_apps.intake.precedence import all_passed, fault
+from esep.precedence import all_passed, fault
 from esep.topics import organizer_of
 
 if TYPE_CHECKING:

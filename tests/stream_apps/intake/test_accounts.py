@@ -7,11 +7,11 @@ import pytest
 
 from esep.codes import PRECEDENCE
 from esep.lineage import TopicPartition
+from esep.precedence import all_passed
 from esep.stream_apps.intake import decode
 from esep.stream_apps.intake.accounts import Accounts, take_sequences
 from esep.stream_apps.intake.decode import Messages, read_messages
 from esep.stream_apps.intake.origin import check_origin
-from esep.stream_apps.intake.precedence import all_passed
 from esep.stream_apps.intake.sequences import Stream
 from tests.stream_apps.intake.made_up import ESIL, EVENTS_PARTITIONS, Message, batch, desk, message, source_of, wager
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "down": Entry("esep.cli.operate", "down", "all"),
     "status": Entry("esep.cli.operate", "status", "all"),
     "send": Entry("esep.cli.send", "send"),
+    "check": Entry("esep.cli.check", "check"),
     "sql": Entry("esep.cli.sql", "sql", "sink"),
     "alerts": Entry("esep.cli.alerts", "alerts"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),

@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check bench pages lock clean
+.PHONY: help setup demo up down test check bench pages golden conformance-java lock clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Make the environment in .venv with the esep command in it
 
@@ -41,6 +41,12 @@ bench: setup  ## Events per second of each stage beside plain Faust, in one run
 
 pages: setup  ## Write the pages that are made from declarations
 	$(BIN)/python docs/generate.py
+
+golden: setup  ## Write the golden records and vectors for clients in other languages
+	$(BIN)/python -m conformance
+
+conformance-java:  ## Read the golden files with Apache's own Java libraries (needs Java 17 and Maven)
+	mvn --batch-mode --quiet --file conformance/java/pom.xml compile exec:java -Dexec.args="$(CURDIR)"
 
 lock: setup  ## Write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

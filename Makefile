@@ -40,7 +40,7 @@ bench: setup  ## Events per second of each stage beside plain Faust, in one run
 	$(BIN)/python -m bench
 
 pages: setup  ## Write the pages that are made from declarations
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 golden: setup  ## Write the golden records and vectors for clients in other languages
 	$(BIN)/python -m conformance

@@ -1,7 +1,7 @@
-"""Write the reference pages that are made from declarations: reject codes, settings, topics, AsyncAPI.
+"""Write the reference pages that are made from declarations: reject codes, settings, topics, AsyncAPI, law.
 
-Reads     esep/codes.yaml, esep/settings.py, esep/topics.py, schemas/
-Writes    docs/reject-codes.md, docs/settings.md, docs/topics.md, docs/asyncapi.yaml
+Reads     esep/codes.yaml, esep/settings.py, esep/topics.py, schemas/, docs/legal.yaml; ids of clauses in the tree
+Writes    docs/reject-codes.md, docs/settings.md, docs/topics.md, docs/asyncapi.yaml, docs/legal.md
 Promises  the same declarations give the same bytes; a test fails while a page is stale (`make pages`)
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 
 from docs.asyncapi import asyncapi
+from docs.legal import legal
 from esep.codes import REJECT_CODES
 from esep.settings import Settings
 from esep.topics import all_topics
@@ -27,6 +28,7 @@ def pages() -> dict[str, str]:
         "settings.md": _settings(),
         "topics.md": _topics(),
         "asyncapi.yaml": asyncapi(),
+        "legal.md": legal(),
     }
 
 

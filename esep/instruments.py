@@ -7,9 +7,9 @@ Promises  two ways of writing one instrument give one hash at every organizer th
 
 First, for every kind: Unicode NFKC, then blanks are removed. Then:
   CARD          hyphens removed; 12 to 19 digits whose last one is Luhn's
-  BANK_ACCOUNT  hyphens removed, upper case; an IBAN with its two check digits right, one of Kazakhstan 20 characters long
+  BANK_ACCOUNT  hyphens removed, upper case; an IBAN with right check digits, one of Kazakhstan 20 characters long
   WALLET        lower case; provider, colon, account
-  PHONE         hyphens, dots and brackets removed; with "+" and country; 8… and 10 digits from 7 on are Kazakhstan's, +7
+  PHONE         hyphens, dots and brackets removed; "+" and country first; 8… and ten digits from 7 on are +7
 """
 
 from __future__ import annotations

@@ -53,4 +53,4 @@ lock: setup  ## Write requirements.lock anew from pyproject.toml
 		--no-emit-find-links --extra dev --no-header --output-file requirements.lock pyproject.toml build-requirements.in
 
 clean:  ## Remove the environment and all that was built
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build conformance/java/target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

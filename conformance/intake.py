@@ -8,6 +8,7 @@ Promises  it is the very stage that runs (`IntakeStage.process`), from empty str
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -70,7 +71,7 @@ def _source(message: Message) -> TopicPartition:
     return TopicPartition(message.topic, message.partition)
 
 
-def _verdict(written: dict[str, list[bytes | None]]) -> str:
+def _verdict(written: dict[str, Sequence[bytes | None]]) -> str:
     if "rejected" in written:
         return str(decode_one(written["rejected"][0] or b"", schema("rejected"))["reject_code"])
     return ACCEPTED if "accepted" in written else DUPLICATE

@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check bench load pages lock clean
+.PHONY: help setup demo up down test check bench load pages golden conformance-java lock clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Make the environment in .venv with the esep command in it
 
@@ -43,11 +43,17 @@ load: setup  ## A million simulated events and 200,000 damaged ones, every verdi
 	$(BIN)/python -m bench.load
 
 pages: setup  ## Write the pages that are made from declarations
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
+
+golden: setup  ## Write the golden records and vectors for clients in other languages
+	$(BIN)/python -m conformance
+
+conformance-java:  ## Read the golden files with Apache's own Java libraries (needs Java 17 and Maven)
+	mvn --batch-mode --quiet --file conformance/java/pom.xml compile exec:java -Dexec.args="$(CURDIR)"
 
 lock: setup  ## Write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --extra dev --no-header --output-file requirements.lock pyproject.toml build-requirements.in
 
 clean:  ## Remove the environment and all that was built
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build conformance/java/target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -36,6 +36,7 @@ COMMANDS = {
     "status": Entry("esep.cli.operate", "status", "all"),
     "send": Entry("esep.cli.send", "send"),
     "simulate": Entry("esep.cli.simulate", "simulate"),
+    "check": Entry("esep.cli.check", "check"),
     "sql": Entry("esep.cli.sql", "sql", "sink"),
     "alerts": Entry("esep.cli.alerts", "alerts"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),

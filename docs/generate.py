@@ -1,7 +1,7 @@
-"""Write the reference pages that are made from declarations: reject codes, settings, topics.
+"""Write the reference pages that are made from declarations: reject codes, settings, topics, AsyncAPI, law.
 
-Reads     esep/codes.yaml, esep/settings.py, esep/topics.py
-Writes    docs/reject-codes.md, docs/settings.md, docs/topics.md
+Reads     esep/codes.yaml, esep/settings.py, esep/topics.py, schemas/, docs/legal.yaml; ids of clauses in the tree
+Writes    docs/reject-codes.md, docs/settings.md, docs/topics.md, docs/asyncapi.yaml, docs/legal.md
 Promises  the same declarations give the same bytes; a test fails while a page is stale (`make pages`)
 """
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
+from docs.asyncapi import asyncapi
+from docs.legal import legal
 from esep.codes import REJECT_CODES
 from esep.settings import Settings
 from esep.topics import all_topics
@@ -21,7 +23,13 @@ _BIN = "940140000385"  # Of the demo's register; the pages write <BIN> for it.
 
 def pages() -> dict[str, str]:
     """Return the text of each generated page by file name."""
-    return {"reject-codes.md": _reject_codes(), "settings.md": _settings(), "topics.md": _topics()}
+    return {
+        "reject-codes.md": _reject_codes(),
+        "settings.md": _settings(),
+        "topics.md": _topics(),
+        "asyncapi.yaml": asyncapi(),
+        "legal.md": legal(),
+    }
 
 
 def _reject_codes() -> str:

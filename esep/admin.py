@@ -7,6 +7,7 @@ Promises  safe to repeat; a partition count that differs is an error, for keys w
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from confluent_kafka import KafkaError, KafkaException
@@ -15,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from esep.errors import BrokerUnavailable, SettingInvalid
 from esep.topics import Topic
 
+_ASK_AGAIN_S = 0.05
 _ANSWER_S = 30.0  # A broker that creates hundreds of topics answers within seconds.
 
 
@@ -36,6 +38,7 @@ def create_topics(bootstrap_servers: str, topics: Iterable[Topic], replication_f
     missing = [topic for name, topic in wanted.items() if name not in existing]
     if missing:
         _create(admin, missing, replication_factor)
+        _await(admin, bootstrap_servers, {topic.name for topic in missing})
     return [topic.name for topic in missing]
 
 
@@ -54,6 +57,15 @@ def _partition_counts(admin: AdminClient, bootstrap_servers: str) -> dict[str, i
     except KafkaException as error:
         raise no_broker(bootstrap_servers, error) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _await(admin: AdminClient, bootstrap_servers: str, names: set[str]) -> None:
+    """Return once a broker that is asked knows the topics: it learns of them after they are made."""
+    give_up_at = time.monotonic() + _ANSWER_S
+    while lacking := names - _partition_counts(admin, bootstrap_servers).keys():
+        if time.monotonic() > give_up_at:
+            raise BrokerUnavailable(f"topic {min(lacking)} was made, but a broker does not know it")
+        time.sleep(_ASK_AGAIN_S)
 
 
 def _create(admin: AdminClient, topics: list[Topic], replication_factor: int) -> None:

@@ -2,7 +2,7 @@
 
 Reads     manifest.json and <record>/v<version>.avsc beside this file
 Returns   `Schema`, by record and version or by id
-Promises  no other package is imported; an id, once given, is never given to another schema
+Promises  no other package is imported; an id, once given, is never given to another schema (D934-42)
 
 The ids stand in the manifest, so that nobody needs a registry server to read or write (DESIGN §3). Ids of 1001 and up
 are what organizers send, ids of 2001 and up what the authority writes.

@@ -3,7 +3,8 @@
 Reads     the stage's input topics, through `batches`; its changelogs on assignment, through `handover`
 Writes    what the stage returns, through `transaction`; a status file, on request
 Promises  a poll counts once its transaction has committed, and only then is the stage's state changed; whatever cannot
-          be put right stops the process with the error's exit code (boxes: intake, totals, alerts)
+          be put right stops the process with the error's exit code, and its successor goes on where it stood (clause
+          O9-4.4; boxes: intake, totals, alerts)
 """
 
 from __future__ import annotations

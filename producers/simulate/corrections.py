@@ -11,15 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from esep.codec import encode_one
-from esep.codes import BY_CODE
 from esep.events import CORRECTION, Values
 from esep.money import AMOUNT_TIYN_MAX
 
 if TYPE_CHECKING:
     import polars as pl
 
-# While intake takes no corrections, each is refused; the code goes once it does.
-CORRECTION_CODE = "CORRECTION_NOT_TAKEN" if "CORRECTION_NOT_TAKEN" in BY_CODE else None
 VOID, REPLACE, REPAIR = "VOID", "REPLACE", "REPAIR"
 _VALUES = tuple(Values.model_fields)
 _REASONS = {VOID: "Қате енгізілген бәс", REPLACE: "Сумма введена неверно", REPAIR: "Fields mended"}

@@ -22,7 +22,7 @@ import polars as pl
 from esep.codec import encode
 from esep.events import PAYOUT, WAGER
 from esep.producers.simulate.bets import EVENT_SCHEMA, ORGANIZER, STREAM, blocks
-from esep.producers.simulate.corrections import CORRECTION_CODE, correction_kind, correction_values
+from esep.producers.simulate.corrections import correction_kind, correction_values
 from esep.producers.simulate.kinds import GAP_AT, KINDS, OTHER_BIN, spoilt_fields
 from esep.producers.simulate.people import Places, people_of, places_of
 from esep.producers.simulate.plan import oldest_of_use
@@ -53,8 +53,8 @@ _BIN_OF_NOBODY = "940140000385"  # Named by mistake where there is one organizer
 _NAMES = (GOOD, REPETITION, CORRECTING, *KINDS)
 _PLACE = {name: place for place, name in enumerate(_NAMES)}
 _GOOD, _REPETITION, _CORRECTING = range(3)
-_CODES = [None, None, CORRECTION_CODE, *(kind.code for kind in KINDS.values())]
-_VERDICTS = [ACCEPTED, DUPLICATE, REJECTED if CORRECTION_CODE else ACCEPTED, *[REJECTED] * len(KINDS)]
+_CODES = [None, None, None, *(kind.code for kind in KINDS.values())]
+_VERDICTS = [ACCEPTED, DUPLICATE, ACCEPTED, *[REJECTED] * len(KINDS)]
 _KEYS = ["right"] * 3 + [kind.key for kind in KINDS.values()]
 _CONSUMES = np.array([True, False, True, *(kind.consumes for kind in KINDS.values())])
 _CONFLICT = np.array([False] * 3 + [kind.conflict for kind in KINDS.values()])

@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from esep.checks import check_correction
-from esep.clock import AHEAD_MAX
 from esep.codec import INDEX, decode, encode
+from esep.corrections import check_alone
 from esep.events import CORRECTION, PAYOUT, WAGER, corrected
+from esep.precedence import all_passed, fault
 from esep.stream_apps.intake.decode import RECEIVED_AT
-from esep.stream_apps.intake.instants import check_instants
-from esep.stream_apps.intake.precedence import all_passed, fault, places
 from esep.stream_apps.intake.sequences import DIGEST_BYTES, VOID, Held
 
 if TYPE_CHECKING:
@@ -141,14 +139,9 @@ def _decoded(all_held: Sequence[Held]) -> pl.DataFrame:
 
 def _judge(frame: pl.DataFrame, all_held: Sequence[Held], facts: Facts) -> tuple[np.ndarray, pl.DataFrame]:
     """Return the verdict on each correction by what needs no state of its stream, and both sides of them all."""
-    verdicts = places(check_correction(frame))
-    fault(verdicts, (frame["corrected_at"] > frame["received_at"] + AHEAD_MAX).to_numpy(), "INSTANT_AHEAD")
+    verdicts = check_alone(frame, lambda events: facts.look_up(events)[0])
     fault(verdicts, facts.unknown(frame["organizer_bin"]), "ORGANIZER_UNKNOWN")
-    was, now = (_side(frame, all_held, name, facts) for name in ("was", "now"))
-    of_now = np.minimum(check_instants(now), facts.look_up(now)[0])
-    at = now[_ROW].to_numpy()
-    verdicts[at] = np.minimum(verdicts[at], of_now)
-    return verdicts, pl.concat([was, now])
+    return verdicts, pl.concat([_side(frame, all_held, name, facts) for name in ("was", "now")])
 
 
 def _side(frame: pl.DataFrame, all_held: Sequence[Held], name: Literal["was", "now"], facts: Facts) -> pl.DataFrame:

@@ -20,7 +20,7 @@ import polars as pl
 from esep.codec import INDEX, Decoded, decode, empty_frame, encode
 from esep.codes import PRECEDENCE
 from esep.events import CORRECTION, EVENT_RECORDS, PAYOUT, WAGER, unified
-from esep.stream_apps.intake.precedence import all_passed
+from esep.precedence import all_passed
 from esep.stream_apps.stage import Batch
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import polars as pl
 from esep.clock import almaty_year
 from esep.codes import FLAGS
 from esep.identifiers import birth_year_hints, sex_hints
-from esep.stream_apps.intake.instants import bet_ms
+from esep.instants import bet_ms
 
 if TYPE_CHECKING:
     from esep.stream_apps.intake.facts import Facts

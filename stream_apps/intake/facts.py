@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from esep.clock import to_ms
-from esep.stream_apps.intake.precedence import all_passed, fault
+from esep.precedence import all_passed, fault
 
 if TYPE_CHECKING:
     from esep.register import Licence, Organizer, Register

@@ -1,4 +1,4 @@
-"""Check where a message came from and which one it says it is: BIN, stream, sequence, key, partition.
+"""Check the origin of a poll's messages with `esep.origin`, and sort what passes by stream.
 
 Reads     `Messages`
 Returns   a verdict per message: BIN_MISMATCH, STREAM_INVALID, SEQUENCE_INVALID, KEY_MISMATCH, WRONG_PARTITION; by
@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from esep.checks import check_identity
-from esep.codes import PRECEDENCE
-from esep.partitioner import partition_of
-from esep.stream_apps.intake.precedence import PASSED, fault, places
+from esep import origin
+from esep.precedence import PASSED
 from esep.topics import organizer_of
 
 if TYPE_CHECKING:
@@ -38,26 +36,17 @@ def check_origin(messages: Messages, partitions: int) -> tuple[np.ndarray, list[
 
     partitions: of each organizer's topic.
     """
-    claims = _claims(messages)
-    verdicts = np.minimum(messages.unreadable, places(check_identity(messages.identity)))
-    fault(verdicts, claims["other_bin"].to_numpy(), "BIN_MISMATCH")
-    fault(verdicts, claims["other_key"].to_numpy(), "KEY_MISMATCH")
-    groups = []
-    for group in _groups(messages, verdicts == PASSED):
-        if partition_of(group.stream_id.encode(), partitions) == messages.sections[group.section].source.partition:
-            groups.append(group)
-        else:
-            verdicts[group.places] = PRECEDENCE["WRONG_PARTITION"]
-    return verdicts, groups
-
-
-def _claims(messages: Messages) -> pl.DataFrame:
-    """Return per message whether it names another BIN than its topic, and another stream than its key."""
     bins = np.array([organizer_of(section.source.topic) for section in messages.sections], np.object_)
-    return messages.identity.select(
-        other_bin=pl.col("organizer_bin").ne_missing(pl.Series(bins[messages.section_of], dtype=pl.String)),
-        other_key=pl.col("stream_id").cast(pl.Binary).ne_missing(pl.Series(messages.keys, dtype=pl.Binary)),
+    at_partitions = np.array([section.source.partition for section in messages.sections])
+    verdicts = origin.check_origin(
+        messages.identity,
+        messages.keys,
+        pl.Series(bins[messages.section_of], dtype=pl.String),
+        at_partitions[messages.section_of],
+        partitions,
     )
+    np.minimum(verdicts, messages.unreadable, out=verdicts)
+    return verdicts, _groups(messages, verdicts == PASSED)
 
 
 def _groups(messages: Messages, mask: np.ndarray) -> list[Group]:

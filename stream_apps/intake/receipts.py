@@ -21,8 +21,8 @@ from esep.codec import encode_body, encode_one
 from esep.codes import REJECT_CODES
 from esep.keys import key_id
 from esep.lineage import TopicPartition
+from esep.precedence import PASSED
 from esep.schemas import schema
-from esep.stream_apps.intake.precedence import PASSED
 from esep.stream_apps.intake.settlement import REPEATED
 from esep.stream_apps.stage import Batch, Write
 from esep.topics import organizer_of, receipts_topic

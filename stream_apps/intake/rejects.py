@@ -18,8 +18,8 @@ from esep.checks import check_identity
 from esep.codec import HEADER_BYTES, encode_one
 from esep.codes import REJECT_CODES
 from esep.lineage import TopicPartition
+from esep.precedence import PASSED
 from esep.schemas import schema
-from esep.stream_apps.intake.precedence import PASSED
 from esep.stream_apps.stage import Write
 from esep.topics import REJECTED, organizer_of
 

@@ -53,8 +53,9 @@ class Stream:
     accepted, rejected, duplicates: how many so far, held corrections apart. consumed: the sequences. mountains: over
     the SHA-256 of their messages. pages: by slot. refused: the sequences of refused wagers and payouts. amending: those
     of corrections, whatever became of them. revisions: by sequence of a corrected event, the digest of its values from
-    each correction on (VOID: none). held: by their sequence. The last four are shared with the predecessor until they change. own: those of them that are
-    not shared. changed_slots, changed_revisions, changed_held: what has changed since `successor`.
+    each correction on (VOID: none). held: by their sequence. The last four are shared with the predecessor until they
+    change. own: those of them that are not shared. changed_slots, changed_revisions, changed_held: what has changed
+    since `successor`.
     """
 
     accepted: int = 0

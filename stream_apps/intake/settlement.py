@@ -21,7 +21,7 @@ import numpy as np
 
 from esep.codec import INDEX
 from esep.codes import PRECEDENCE
-from esep.stream_apps.intake.precedence import PASSED
+from esep.precedence import PASSED
 from esep.stream_apps.intake.sequences import DIGEST_BYTES, VOID, Stream
 
 if TYPE_CHECKING:

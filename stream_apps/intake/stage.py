@@ -16,7 +16,9 @@ import polars as pl
 
 from esep.checks import check_form
 from esep.codec import INDEX
+from esep.instants import check_instants
 from esep.lineage import TopicPartition
+from esep.precedence import PASSED, fault, places
 from esep.stream_apps.intake.accepted import accepted_writes
 from esep.stream_apps.intake.accounts import take_sequences
 from esep.stream_apps.intake.changelog import apply_changes, changes_of
@@ -24,10 +26,8 @@ from esep.stream_apps.intake.corrections import candidates_of
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.enrich import enrich
 from esep.stream_apps.intake.facts import Facts
-from esep.stream_apps.intake.instants import check_instants
 from esep.stream_apps.intake.lanes import Lanes
 from esep.stream_apps.intake.origin import check_origin
-from esep.stream_apps.intake.precedence import PASSED, fault, places
 from esep.stream_apps.intake.receipts import receipt_writes
 from esep.stream_apps.intake.rejects import rejected_writes, rejects_of
 from esep.stream_apps.intake.sequences import Stream

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+
+from docs.generate import pages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
-def _pages() -> dict[str, str]:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    pages: dict[str, str] = module.pages()
-    return pages
-
-
-@pytest.mark.parametrize("name", ["reject-codes.md", "settings.md", "topics.md"])
+@pytest.mark.parametrize("name", ["reject-codes.md", "settings.md", "topics.md", "asyncapi.yaml", "legal.md"])
 def test_generated_page_is_fresh(name: str) -> None:
-    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == _pages()[name], "run `make pages`"
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name], "run `make pages`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -32,3 +24,10 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_java_of_the_page_is_the_example_that_is_compiled_and_run() -> None:
+    source = ROOT / "conformance" / "java" / "src" / "main" / "java" / "kz" / "esep" / "conformance" / "SendOne.java"
+    shown = source.read_text(encoding="utf-8").split("    // --- integrate.md\n")[1]
+    page = (ROOT / "docs" / "integrate.md").read_text(encoding="utf-8")
+    assert f"```java\n{textwrap.dedent(shown)}```" in page

@@ -71,6 +71,7 @@ def almost_numbers(draw: st.DrawFn) -> str | None:
 
 @given(st.lists(almost_numbers(), max_size=20))
 def test_columns_are_told_as_the_oracle_tells_them(numbers: list[str | None]) -> None:
+    """Clause O9-L1: form and control digit, beside plain Python."""
     series = pl.Series("number", numbers, dtype=pl.String)
     assert valid_iin(series).to_list() == [oracle(number, of_person=True) for number in numbers]
     assert valid_bin(series).to_list() == [oracle(number, of_person=False) for number in numbers]

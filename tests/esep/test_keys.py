@@ -21,6 +21,7 @@ def test_second_call_keeps_the_routing_key(tmp_path: Path) -> None:
 
 
 def test_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    """Clause O9-5.1."""
     make_routing_key(tmp_path / "routing.key")
     make_receipt_key(tmp_path / "receipt.key")
     for name in ("routing.key", "receipt.key"):

@@ -82,6 +82,7 @@ def test_totals_killed_in_the_middle_of_the_load_lose_and_double_nothing(tmp_pat
 
 
 def test_every_app_killed_once_in_the_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Clauses O9-4.4, O9-4.5: each part comes back by itself, and the books balance."""
     with line(tmp_path) as up:
         with sending(up):
             up.wait_until("totals at work", lambda: committed(up, "totals-0") > 0)

@@ -74,6 +74,7 @@ def expected(up: Line, sent: list[Summary]) -> list[Posting]:
 
 
 def test_every_event_is_accepted_once(sent: list[Summary], expected: list[Posting]) -> None:
+    """Clause O9-4.3: every bet and payout of every participant."""
     assert {summary.outcome for summary in sent} == {Outcome.COMPLETE}
     assert sum(summary.events_accepted for summary in sent) == len(expected)
     assert sum(summary.events_rejected + summary.events_duplicate for summary in sent) == 0
@@ -129,6 +130,7 @@ def test_books_balance(up: Line, sent: list[Summary]) -> None:
 def test_same_file_again_adds_duplicates_to_the_receipts_and_nothing_to_the_ledger(
     up: Line, sent: list[Summary]
 ) -> None:
+    """Clause O9-4.5: to repeat from a copy is always safe."""
     before = up.query("SELECT count() AS rows, sum(amount_tiyn) AS sum FROM ledger")
     again = [send(up, organizer_bin) for organizer_bin in up.register.bins]
     assert [summary.events_duplicate for summary in again] == [summary.events_accepted for summary in sent]

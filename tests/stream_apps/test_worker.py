@@ -45,6 +45,7 @@ def test_each_record_of_a_new_topic_leads_to_one_output_and_a_told_stop_exits_wi
 def test_worker_killed_twice_in_the_middle_of_its_load_writes_each_row_once(
     topics: CountTopics, tmp_path: Path
 ) -> None:
+    """Clause O9-4.4: what was killed goes on where it stood, by itself."""
     topics.send(40_000)
     for killed_at in (4_000, 16_000):
         with WorkerProcess(topics, tmp_path, records_max=100, work_s=0.05):  # So that it is not done before the kill.

@@ -15,7 +15,6 @@ from esep.codec import decode
 from esep.codes import BY_CODE
 from esep.events import EVENT_RECORDS, PAYOUT, WAGER
 from esep.lineage import TopicPartition
-from esep.producers.simulate.corrections import CORRECTION_CODE
 from esep.producers.simulate.generator import ACCEPTED, CORRECTING, DUPLICATE, GOOD, REPETITION, messages
 from esep.producers.simulate.kinds import KINDS
 from tests.producers.simulate.made import UNTIL, all_messages, plan
@@ -84,7 +83,7 @@ def test_every_kind_occurs_and_gets_its_code() -> None:
     made = all_messages(of)
     assert set(made["kind"]) == {GOOD, REPETITION, CORRECTING, *KINDS}
     assert verdicts_of_intake(made, of.register, 5_000) == intended(made)
-    of_corrections = {code for code in BY_CODE if code.startswith("CORRECTION")} - {CORRECTION_CODE}
+    of_corrections = {code for code in BY_CODE if code.startswith("CORRECTION")}
     assert set(made["code"].drop_nulls()) == set(BY_CODE) - of_corrections - {"ORGANIZER_UNKNOWN"}
 
 
@@ -141,7 +140,3 @@ def test_good_events_are_numbered_without_gaps_and_payouts_follow_their_wagers()
     assert (paid["iin"] == paid["iin_bet"]).all()
     assert (paid["stream_id"] == paid["stream_id_bet"]).all()
     assert (paid["index"] > paid["index_bet"]).all()
-
-
-def test_correction_code_is_that_of_intake_as_long_as_it_has_one() -> None:
-    assert (CORRECTION_CODE is None) == ("CORRECTION_NOT_TAKEN" not in BY_CODE)

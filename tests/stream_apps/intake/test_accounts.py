@@ -7,12 +7,12 @@ import pytest
 
 from esep.codes import PRECEDENCE
 from esep.lineage import TopicPartition
+from esep.precedence import all_passed
 from esep.stream_apps.intake import decode
 from esep.stream_apps.intake.accounts import Accounts, take_sequences
 from esep.stream_apps.intake.corrections import Candidates
 from esep.stream_apps.intake.decode import Messages, read_messages
 from esep.stream_apps.intake.origin import check_origin
-from esep.stream_apps.intake.precedence import all_passed
 from esep.stream_apps.intake.sequences import Stream
 from esep.stream_apps.intake.settlement import settle
 from tests.stream_apps.intake.made_up import ESIL, EVENTS_PARTITIONS, Message, batch, desk, message, source_of, wager

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.codes import REJECT_CODES
+from esep.precedence import PASSED
 from esep.stream_apps.intake import decode
 from esep.stream_apps.intake.decode import read_messages
-from esep.stream_apps.intake.precedence import PASSED
 from tests.stream_apps.intake.made_up import ESIL, NOW, Message, batch, correction, message, payout, source_of, wager
 
 READABLE = st.builds(

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.codes import REJECT_CODES
+from esep.precedence import PASSED
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.facts import Facts
-from esep.stream_apps.intake.precedence import PASSED
 from tests.stream_apps.intake.made_up import ALATAU, BAIGE, ESIL, REGISTER, batch, message, source_of, wager
 
 FACTS = Facts(REGISTER)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from esep.codes import REJECT_CODES
 from esep.partitioner import partition_of
+from esep.precedence import PASSED
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.origin import check_origin
-from esep.stream_apps.intake.precedence import PASSED
 from tests.stream_apps.intake.made_up import (
     ALATAU,
     ESIL,

@@ -54,6 +54,7 @@ def wager_of(sequence: int) -> Message:
 
 
 def test_receipt_verifies_with_the_public_key_and_is_named_after_it() -> None:
+    """Clause O9-5.3: in writing, and nobody can write it in the authority's name."""
     line = Line()
     line.take(message(wager()), Message(b"garbage", b"desk-0"))
     (receipt,) = line.records(TOPIC)
@@ -82,6 +83,7 @@ def test_receipt_says_where_it_stands_and_what_it_covers() -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.lists(SENT, min_size=1, max_size=4))
 def test_every_message_is_in_exactly_one_count(polls: list[list[Message]]) -> None:
+    """Clause O9-5.3: no message goes without an answer."""
     line = Line()
     for poll in polls:
         line.take(*poll)
@@ -102,6 +104,7 @@ def test_every_message_is_in_exactly_one_count(polls: list[list[Message]]) -> No
 @settings(deadline=None)
 @given(SENT)
 def test_ranges_say_which_numbers_are_used_and_which_are_missing(sent: list[Message]) -> None:
+    """Clauses O9-4.5, O9-5.3: what could not be received is told."""
     line = Line()
     line.take(*sent)
     for account in line.receipts()[0]["streams"]:

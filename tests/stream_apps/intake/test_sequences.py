@@ -61,6 +61,7 @@ def take(stream: Stream, taken: Arrivals) -> list[int]:
 @settings(deadline=None)
 @given(arrivals(), st.data())
 def test_verdicts_and_ranges_are_those_of_a_dict_however_arrivals_are_cut(taken: Arrivals, data: st.DataObject) -> None:
+    """Clause O9-4.5: what is repeated counts once, and what differs is noticed."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(taken)), max_size=4)))
     naive, stream = Naive(), Stream()
     verdicts = []

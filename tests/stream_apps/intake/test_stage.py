@@ -285,6 +285,7 @@ def data_of(line: Line) -> dict[TopicPartition, Streams]:
 @settings(deadline=None)
 @given(POLLS)
 def test_verdicts_are_those_of_one_message_at_a_time(polls: Polls) -> None:
+    """Clause O9-4.3: every message is accepted, rejected or a repetition."""
     line = run(polls)
     found, counts = expected(polls)
     assert outcome(line) == found
@@ -350,6 +351,7 @@ def test_rows_of_every_lane_are_dense(polls: Polls) -> None:
 @settings(deadline=None, max_examples=30)
 @given(POLLS)
 def test_number_of_the_person_stands_in_no_key_and_in_no_receipt(polls: Polls) -> None:
+    """Clause O9-5.1."""
     line = run(polls)
     for output, written in line.written.items():
         for key, value in written:

@@ -154,6 +154,7 @@ def known(data: Cells) -> list[Any]:
 def test_totals_after_each_posting_are_the_oracles_however_polls_are_cut(
     postings: list[dict[str, Any]], cuts: list[int]
 ) -> None:
+    """Clause O9-4.6: growing totals, of the year and of all time."""
     run = Run()
     for poll in cut(postings, cuts):
         run.feed(poll)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.codes import REJECT_CODES
-from esep.stream_apps.intake.precedence import PASSED, all_passed, fault, places
+from esep.precedence import PASSED, all_passed, fault, places
 
 CODES = [code.code for code in REJECT_CODES]
 

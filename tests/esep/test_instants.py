@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from esep.clock import AHEAD_MAX, retention_horizon, to_ms
 from esep.codes import REJECT_CODES
-from esep.stream_apps.intake.instants import bet_ms, check_instants
-from esep.stream_apps.intake.precedence import PASSED
+from esep.instants import bet_ms, check_instants
+from esep.precedence import PASSED
 
 NEW_YEAR = datetime(2025, 12, 31, 19, tzinfo=UTC)  # 2026 begins in Almaty.
 HORIZON_2025, HORIZON_2026 = datetime(2019, 12, 31, 18, tzinfo=UTC), datetime(2020, 12, 31, 18, tzinfo=UTC)

@@ -3,7 +3,7 @@
 Reads     wagers and payouts: occurred_at, wager_occurred_at, received_at
 Returns   a verdict per event: INSTANT_AHEAD, INSTANT_EXPIRED; when each bet was made
 Promises  no clock of its own: `received_at` is the only one, so that a replay decides the same (DESIGN §3; clauses
-          O9-L2, O9-4.7; box: intake)
+          O9-L2, O9-4.7; boxes: producers, intake)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from esep.clock import AHEAD_MAX, retention_horizon, to_ms
-from esep.stream_apps.intake.precedence import all_passed, fault
+from esep.precedence import all_passed, fault
 
 _AHEAD_MS_MAX = AHEAD_MAX // timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

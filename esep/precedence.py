@@ -3,7 +3,7 @@
 Reads     columns of reject codes, or masks
 Returns   arrays of places in `esep.codes.REJECT_CODES`; PASSED stands for no fault
 Promises  whatever order the checks run in, the least place wins, and that is the code that stands first (DESIGN §4;
-          box: intake)
+          boxes: producers, intake)
 """
 
 from __future__ import annotations

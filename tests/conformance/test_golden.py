@@ -1,0 +1,154 @@
+"""The golden files are what the code gives, and intake and the offline check give each verdict in them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from conformance import golden
+from conformance.cases import CASES, PARTITIONS
+from conformance.intake import FOLDER, Message, take
+from esep.clock import to_ms
+from esep.codec import decode_one
+from esep.codes import BY_CODE
+from esep.errors import InvariantBroken
+from esep.instruments import InstrumentKey
+from esep.producers.check import check_messages
+from esep.producers.offline import Messages, OfflineIntake
+from esep.producers.receipts import open_receipt
+from esep.register import load_register
+from esep.schemas import schema
+from esep.topics import organizer_of
+from tests.support.records import control_digit_of
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    """Read a golden file as any other program would."""
+    return [json.loads(line) for line in (FOLDER / name).read_text(encoding="utf-8").splitlines()]
+
+
+RECORDS = {line["name"]: line for line in lines("records.jsonl")}
+
+
+def message_of(line: dict[str, Any]) -> Message:
+    key, value = (None if line[name] is None else base64.b64decode(line[name]) for name in ("key", "value"))
+    return Message(line["topic"], line["partition"], key, value, datetime.fromisoformat(line["received_at"]))
+
+
+def history(name: str) -> list[Message]:
+    """The messages that come before a golden record, and it itself."""
+    return [message_of(RECORDS[other]) for other in [*RECORDS[name]["after"], name]]
+
+
+@pytest.mark.parametrize("name", golden.files())
+def test_golden_file_is_fresh(name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="utf-8") == golden.files()[name], "run `make golden`"
+
+
+def test_there_is_a_golden_record_for_every_code_and_names_are_distinct() -> None:
+    assert {line["code"] for line in RECORDS.values()} == {None, *BY_CODE} - {"CORRECTION_NOT_HELD"}
+    assert {"ACCEPTED", "DUPLICATE", "HELD", "REJECTED"} == {line["verdict"] for line in RECORDS.values()}
+    assert max(Counter(case.name for case in CASES).values()) == 1
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_intake_gives_the_verdict(name: str) -> None:
+    """Every clause of the codes, by its code (see conformance/records.jsonl)."""
+    verdicts, receipts = take(history(name))
+    line = RECORDS[name]
+    assert verdicts[-1] == (line["code"] or line["verdict"])
+    assert len(receipts) == len(verdicts)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_offline_check_gives_the_verdict_unless_it_hangs_on_what_intake_alone_knows(name: str) -> None:
+    some = history(name)
+    offline = OfflineIntake(organizer_of(some[-1].topic), PARTITIONS, load_register(FOLDER / "register.yaml"))
+    checked = offline.check(
+        Messages(
+            [one.key for one in some],
+            [one.value for one in some],
+            np.array([one.partition for one in some]),
+            np.array([to_ms(one.received_at) for one in some]),
+        )
+    )
+    last, line = checked.row(-1, named=True), RECORDS[name]
+    known = line["needs"] != "state" or line["code"] == "SEQUENCE_CONFLICT"
+    assert last["reject_code"] == (line["code"] if known else None)
+    assert last["duplicate"] == (line["verdict"] == "DUPLICATE" and line["name"] != "correction-said-twice")
+
+
+@pytest.mark.parametrize("name", [name for name, line in RECORDS.items() if line["fields"]])
+def test_fields_of_a_golden_record_are_what_its_bytes_say(name: str) -> None:
+    line = RECORDS[name]
+    decoded = decode_one(base64.b64decode(line["value"]), schema(line["record"]))
+    assert plain(decoded) == line["fields"]
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    return to_ms(value) if isinstance(value, datetime) else value
+
+
+def test_golden_file_is_one_that_the_command_reads() -> None:
+    """`esep check --messages`: other members of a line are passed over."""
+    at = datetime.fromisoformat("2026-03-01T12:00:00Z")
+    report = check_messages(FOLDER / "records.jsonl", "940140000385", received_at=at, partitions=PARTITIONS)
+    assert report.messages == len(RECORDS)
+    assert report.count_by_code["EMPTY"] == 2
+    assert "MESSAGE_UNREADABLE" not in report.count_by_code
+
+
+def test_partitions_are_those_of_another_client() -> None:
+    from aiokafka.partitioner import murmur2
+
+    for line in lines("partitions.jsonl"):
+        digest = murmur2(base64.b64decode(line["key"]))
+        assert line["murmur2"] % 2**32 == digest
+        for count, partition in line["partition_of"].items():
+            assert partition == (digest & 0x7FFFFFFF) % int(count)
+
+
+def test_identifiers_are_valid_by_the_letter_of_the_rule() -> None:
+    """O9-L1: form and control digit, in plain Python."""
+    for line in lines("identifiers.jsonl"):
+        number, fifth = line["number"], {"IIN": "0123", "BIN": "456"}[line["kind"]]
+        form = len(number) == 12 and number.isascii() and number.isdigit() and number[4] in fifth
+        assert line["valid"] == (form and control_digit_of(number[:11]) == int(number[11])), line["why"]
+
+
+def test_instruments_have_the_hash_of_their_normal_form() -> None:
+    """D934-1..3: a hash that an organizer makes of the normal form passes the check of form."""
+    found = lines("instruments.jsonl")
+    assert {line["kind"] for line in found if line["instrument_hash"]} == {"CARD", "BANK_ACCOUNT", "WALLET", "PHONE"}
+    assert any(line["instrument_hash"] is None for line in found)
+    for line in found:
+        key = InstrumentKey(line["instrument_key_version"], bytes.fromhex(line["key_hex"]))
+        assert key.digest(line["kind"], line["normalised"] or line["written"]) == line["instrument_hash"]
+
+
+def test_receipts_open_if_genuine_and_only_then() -> None:
+    """O9-5.3: what is told in writing can be proved."""
+    found = lines("receipts.jsonl")
+    for line in found:
+        value, public_key = (
+            base64.b64decode(line["value"]),
+            Ed25519PublicKey.from_public_bytes(base64.b64decode(line["public_key"])),
+        )
+        assert sha256(base64.b64decode(line["public_key"])).hexdigest()[:16] == line["key_id"]
+        if line["genuine"]:
+            content = open_receipt(value, public_key)
+            assert content.model_dump(mode="json")["rejects"] == line["content"]["rejects"]
+        else:
+            with pytest.raises(InvariantBroken):
+                open_receipt(value, public_key)
+    assert {line["genuine"] for line in found} == {True, False}

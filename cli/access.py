@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from esep.settings import Settings
 
 access = typer.Typer(
+    name="access",
     help="Who may write and read what in Kafka: certificates, passwords, rights, quotas.\n\n"
     "Example: [bold]esep access plan[/]",
     no_args_is_help=True,

@@ -348,7 +348,7 @@ def unsecured_clients(path: Path) -> list[int]:
             continue
         if "bootstrap.servers" in names and not any("security" in one for one in spread):
             found.append(node.lineno)
-    return found
+    return sorted(found)
 
 
 SECURED_BY_CALLER = {  # Module → where the properties of security join its configuration.

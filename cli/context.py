@@ -31,10 +31,15 @@ def settings_of(data_dir: Path, principal: str = OPERATOR, access_dir: Path | No
     """Return the settings for the line that runs in `data_dir`, or for the one that the environment names.
 
     principal: as which of ours to act where that line asks, and the environment does not say. access_dir: the
-    authority's files; by default those of the line in `data_dir`, if it asks.
+    authority's files; by default those of the line in `data_dir`, if it asks and no other is named.
     """
-    file = data_dir / STACK_FILE
+    file, named = data_dir / STACK_FILE, load_settings()
     defaults = json.loads(file.read_text(encoding="utf-8"))["settings"] if file.exists() else {}
     access = AccessFiles((access_dir or data_dir / ACCESS_DIR).absolute())
-    asked = access.exists() and (file.exists() or access_dir is not None)
-    return load_settings({**defaults, **(access.settings(principal) if asked else {})})
+    asked = access.exists() and (access_dir is not None or (file.exists() and not names_brokers(named)))
+    return load_settings({**defaults, **(access.settings(named.kafka_user or principal) if asked else {})})
+
+
+def names_brokers(settings: Settings) -> bool:
+    """Return whether the environment itself says which brokers are meant, or how they are secured."""
+    return bool({"bootstrap_servers", "kafka_security"} & settings.model_fields_set)

@@ -8,7 +8,6 @@ Promises  exit code 0: all accepted, or known already; 1: something was rejected
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from typing import Annotated
 import typer
 
 from esep.access_files import AccessFiles, read_bundle
-from esep.cli.context import ACCESS_DIR, DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.context import ACCESS_DIR, DATA_DIR, AsJson, DataDir, names_brokers, settings_of
 from esep.cli.output import err, out, print_json, print_table
 from esep.errors import FileUnusable
 from esep.kafka_wire import connect_any
@@ -28,6 +27,7 @@ from esep.producers.row_codes import Language, text_of
 from esep.producers.send import send_file
 from esep.producers.summary import WHAT_TO_DO, Summary
 from esep.security import client_security
+from esep.settings import load_settings
 
 _LOGIN_S_MAX = 10.0
 _REJECTS_SHOWN_MAX = 20  # A screenful; --json shows all.
@@ -87,8 +87,7 @@ def send(
     2: the call or the file is wrong, and nothing was sent.
     75: no answer yet, send again later.
     """
-    servers, security = address_of(organizer, access, data_dir)
-    servers = bootstrap_servers or servers
+    servers, security = address_of(organizer, access, data_dir, bootstrap_servers)
     loaded = load_mapping(mapping)
     if security:  # librdkafka would try on for a minute, and then say that no broker answers.
         connect_any(servers, security, _LOGIN_S_MAX).close()
@@ -113,18 +112,24 @@ def send(
     raise typer.Exit(summary.exit_code)
 
 
-def address_of(organizer_bin: str, bundle: Path | None, data_dir: Path) -> tuple[str, dict[str, str]]:
+def address_of(
+    organizer_bin: str, bundle: Path | None, data_dir: Path, named_servers: str | None
+) -> tuple[str, dict[str, str]]:
     """Return the brokers, and the security properties with which to act as an organizer there.
 
     From its bundle if one is named, else from the environment, else from the line that `esep up` runs here.
+    named_servers: brokers other than those.
     """
     here = AccessFiles(data_dir / ACCESS_DIR).bundle_dir(organizer_bin)
-    if bundle is None and not os.environ.get("ESEP_KAFKA_SECURITY") and here.exists():
+    elsewhere = named_servers is not None or names_brokers(load_settings())
+    if bundle is None and here.exists() and not elsewhere:
         bundle = here
     if bundle is not None:
-        return read_bundle(bundle)
-    settings = settings_of(data_dir)
-    return settings.bootstrap_servers, client_security(settings)
+        servers, security = read_bundle(bundle)
+    else:
+        settings = load_settings() if elsewhere else settings_of(data_dir)
+        servers, security = settings.bootstrap_servers, client_security(settings)
+    return named_servers or servers, security
 
 
 def print_summary(summary: Summary, lang: Language) -> None:

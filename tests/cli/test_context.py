@@ -45,3 +45,21 @@ def test_files_that_are_named_go_before_those_of_the_line(tmp_path: Path) -> Non
 def test_line_that_has_ended_leaves_nobody_to_speak_to_by_password(tmp_path: Path) -> None:
     AccessFiles(tmp_path / ACCESS_DIR).init()
     assert settings_of(tmp_path).kafka_security == "PLAINTEXT"
+
+
+def test_brokers_that_the_environment_names_are_not_told_the_passwords_of_the_line_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / STACK_FILE).write_text(json.dumps({"settings": {"bootstrap_servers": "127.0.0.1:15001"}}))
+    AccessFiles(tmp_path / ACCESS_DIR).init()
+    monkeypatch.setenv("ESEP_BOOTSTRAP_SERVERS", "kafka:9092")
+    assert settings_of(tmp_path).kafka_security == "PLAINTEXT"
+
+
+def test_principal_of_the_environment_acts_by_its_own_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / STACK_FILE).write_text(json.dumps({"settings": {"bootstrap_servers": "127.0.0.1:15001"}}))
+    AccessFiles(tmp_path / ACCESS_DIR).init()
+    monkeypatch.setenv("ESEP_KAFKA_USER", "admin")
+    settings = settings_of(tmp_path, "compliance")
+    assert settings.kafka_user == "admin"
+    assert settings.kafka_password_file == tmp_path / ACCESS_DIR / "passwords" / "admin"

@@ -134,19 +134,19 @@ def test_organizer_is_known_by_its_bundle_which_goes_before_the_line_that_runs_h
     ca_pem = files.ca_file.read_text()
     write_bundle(files.bundle_dir("940140000385"), "940140000385", "vR3p-4kQ", ca_pem, "127.0.0.1:15001")
     write_bundle(tmp_path / "handover", "940140000385", "t7_Lm", ca_pem, "kafka-1.example:9093")
-    servers, security = address_of("940140000385", None, tmp_path)
+    servers, security = address_of("940140000385", None, tmp_path, None)
     assert (servers, security["sasl.password"]) == ("127.0.0.1:15001", "vR3p-4kQ")
-    servers, security = address_of("940140000385", tmp_path / "handover", tmp_path)
+    servers, security = address_of("940140000385", tmp_path / "handover", tmp_path, None)
     assert (servers, security["sasl.password"]) == ("kafka-1.example:9093", "t7_Lm")
-    assert address_of("950341000052", None, tmp_path)[1] == {}
+    assert address_of("950341000052", None, tmp_path, None)[1] == {}
 
 
-def test_environment_says_how_to_connect_where_it_names_a_security(
+def test_brokers_named_elsewhere_are_not_told_the_password_of_the_line_that_runs_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = AccessFiles(tmp_path / "access")
     files.init()
     write_bundle(files.bundle_dir("940140000385"), "940140000385", "vR3p-4kQ", files.ca_file.read_text(), "nowhere:1")
-    monkeypatch.setenv("ESEP_KAFKA_SECURITY", "PLAINTEXT")
+    assert address_of("940140000385", None, tmp_path, "kafka:9092") == ("kafka:9092", {})
     monkeypatch.setenv("ESEP_BOOTSTRAP_SERVERS", "kafka:9092")
-    assert address_of("940140000385", None, tmp_path) == ("kafka:9092", {})
+    assert address_of("940140000385", None, tmp_path, None) == ("kafka:9092", {})

@@ -37,6 +37,7 @@ def connect(server: str, security: Mapping[str, str], timeout_s: float) -> socke
     broker refuses the credentials.
     """
     host, _, port = server.rpartition(":")
+    host = host.strip("[]")  # Around an IPv6 address.
     opened = socket.create_connection((host, int(port)), timeout=timeout_s)
     if not security:
         return opened

@@ -46,6 +46,7 @@ from esep.kafka_wire import call, connect, read_text, text
 from esep.producers.client import OrganizerClient
 from esep.producers.receipt_reader import ReceiptReader
 from esep.security import aiokafka_properties, librdkafka_properties
+from esep.sinks.clickhouse.reconcile import reconcile
 from esep.topics import Topic, all_topics, events_topic, receipts_topic
 from tests.integration.line import BETS, ROOT, Line, line
 from tests.support.secured import ANSWER_S, BINS, OTHER, OURS, SPARE, Secured
@@ -419,7 +420,8 @@ def test_whole_line_works_with_the_planned_rights_and_no_more(tmp_path: Path) ->
         accepted = json.loads(sent.stdout)["events_accepted"]
         assert accepted > 9_000
         up.wait_rows("ledger", accepted)
-        up.assert_balanced()
+        up.wait_rows("alerts", 1)
+        up.wait_until("the books balance", lambda: reconcile(up.settings, up.register.bins).balanced)
         alerts = _esep(up, "alerts", "--json")
         assert alerts.returncode == 0, alerts.stderr
         up.wait_rows("alerts", len(alerts.stdout.splitlines()))

@@ -8,7 +8,7 @@ Promises  reads only, under no consumer group; shows persons, so it is for compl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +19,8 @@ from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.output import out
 from esep.codec import decode_one
 from esep.schemas import schema
-from esep.topics import ALERTS
+from esep.security import PLAIN, client_security
+from esep.topics import ALERTS, COMPLIANCE
 
 _ANSWER_S = 10.0
 _POLL_S = 0.5  # So that Ctrl-C is heard soon.
@@ -35,7 +36,8 @@ def alerts(
     Example: [bold]esep alerts --follow[/]
     """
     try:
-        for alert in read_alerts(settings_of(data_dir).bootstrap_servers, follow=follow):
+        settings = settings_of(data_dir, COMPLIANCE)
+        for alert in read_alerts(settings.bootstrap_servers, follow=follow, security=client_security(settings)):
             if as_json:
                 typer.echo(json.dumps(alert, default=str, ensure_ascii=False))
             else:
@@ -55,12 +57,15 @@ def alert_line(alert: dict[str, Any]) -> str:
     )
 
 
-def read_alerts(bootstrap_servers: str, *, follow: bool) -> Iterator[dict[str, Any]]:
+def read_alerts(
+    bootstrap_servers: str, *, follow: bool, security: Mapping[str, str] = PLAIN
+) -> Iterator[dict[str, Any]]:
     """Yield the alerts of the topic in offset order per partition; to its present end, or on and on."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
-            "group.id": "esep-alerts-reader",  # Named because the client wants one; nothing is ever committed under it.
+            **security,
+            "group.id": COMPLIANCE,  # Named because the client wants one; nothing is ever committed under it.
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",

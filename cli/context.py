@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from esep.access import OPERATOR
+from esep.access_files import AccessFiles
 from esep.settings import Settings, load_settings
 
 DATA_DIR = Path(".esep")  # Of `esep up`, below the folder where it is called.
@@ -22,8 +24,22 @@ DataDir = Annotated[Path, typer.Option(help="Data directory of `esep up`.", envv
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
-def settings_of(data_dir: Path) -> Settings:
-    """Return the settings for the line that runs in `data_dir`, or for the one that the environment names."""
-    file = data_dir / STACK_FILE
+ACCESS_DIR = "access"  # Below the data directory: the authority's files of the line on this machine.
+
+
+def settings_of(data_dir: Path, principal: str = OPERATOR, access_dir: Path | None = None) -> Settings:
+    """Return the settings for the line that runs in `data_dir`, or for the one that the environment names.
+
+    principal: as which of ours to act where that line asks, and the environment does not say. access_dir: the
+    authority's files; by default those of the line in `data_dir`, if it asks and no other is named.
+    """
+    file, named = data_dir / STACK_FILE, load_settings()
     defaults = json.loads(file.read_text(encoding="utf-8"))["settings"] if file.exists() else {}
-    return load_settings(defaults)
+    access = AccessFiles((access_dir or data_dir / ACCESS_DIR).absolute())
+    asked = access.exists() and (access_dir is not None or (file.exists() and not names_brokers(named)))
+    return load_settings({**defaults, **(access.settings(named.kafka_user or principal) if asked else {})})
+
+
+def names_brokers(settings: Settings) -> bool:
+    """Return whether the environment itself says which brokers are meant, or how they are secured."""
+    return bool({"bootstrap_servers", "kafka_security"} & settings.model_fields_set)

@@ -42,6 +42,7 @@ COMMANDS = {
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
     "run": Entry("esep.cli.run", "run"),
     "setup": Entry("esep.cli.run", "setup", "sink"),
+    "access": Entry("esep.cli.access", "access"),
     "migrate": Entry("esep.cli.run", "migrate", "sink"),
     "keys": Entry("esep.cli.run", "keys"),
 }
@@ -77,7 +78,7 @@ def _command(name: str, entry: Entry) -> Any:
         if error.name is None or error.name.startswith("esep"):
             raise
         return _missing(name, entry, error.name)
-    return _single(name, function)
+    return typer.main.get_command(function) if isinstance(function, typer.Typer) else _single(name, function)
 
 
 def _missing(name: str, entry: Entry, library: str) -> Any:

@@ -18,13 +18,18 @@ from typing import Annotated
 
 import typer
 
+from esep.access import plan_of
+from esep.access_apply import Authority
+from esep.access_files import ADMIN, AccessFiles, write_bundle
 from esep.cli.context import DATA_DIR, STACK_FILE, AsJson, DataDir, settings_of
 from esep.cli.output import err, out, print_json, print_table
 from esep.cli.run import Part, prepare
 from esep.embedded.process import ManagedProcess, ProcessIdentity
 from esep.embedded.stack import Stack
 from esep.errors import PartUnready, UsageError
-from esep.settings import load_settings
+from esep.register import load_register
+from esep.security import client_security
+from esep.settings import Settings, load_settings
 from esep.sinks.clickhouse.client import connect
 from esep.status import group_lags
 
@@ -39,9 +44,15 @@ Register = Annotated[Path, typer.Option(help="Register of organizers (YAML).")]
 def up(
     data_dir: DataDir = DATA_DIR,
     register: Register = Path("examples/register.yaml"),
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without TLS and passwords: whoever reaches the broker may do everything.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready, and leave it running.")] = False,
 ) -> None:
     """Start the whole line on this machine: broker, ClickHouse, intake, totals, alerts, loader.
+
+    The broker asks everybody who he is; files and passwords are in `access` below the data directory, the organizers'
+    in `access/organizers`.
 
     Example: [bold]esep up --data-dir .esep --detach[/]
     """
@@ -49,9 +60,9 @@ def up(
     if running is not None and running.is_running():
         raise UsageError(f"a line runs already in {data_dir}", hint="`esep status` shows it, `esep down` ends it")
     if detach:
-        _up_detached(data_dir, register)
+        _up_detached(data_dir, register, plain=plain)
     else:
-        _up_in_front(data_dir, register)
+        _up_in_front(data_dir, register, plain=plain)
 
 
 def down(data_dir: DataDir = DATA_DIR) -> None:
@@ -73,7 +84,7 @@ def status(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     """
     settings = settings_of(data_dir)
     processes = [{"part": file.stem, **_process_facts(file)} for file in sorted((data_dir / "status").glob("*.json"))]
-    lags = group_lags(settings.bootstrap_servers)
+    lags = group_lags(settings.bootstrap_servers, client_security(settings))
     client = connect(settings)
     rows = {table: client.query(f"SELECT count() FROM {table}").result_rows[0][0] for table in _TABLES}  # noqa: S608 - our names
     client.close()
@@ -86,6 +97,19 @@ def status(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     print_table("rows in ClickHouse", ("table", "rows"), list(rows.items()))
 
 
+def grant_access(settings: Settings, access: AccessFiles) -> None:
+    """Bring a line on this machine to its access plan, and write the bundle of each organizer that has none."""
+    register = load_register(settings.register_file)
+    authority = Authority(settings.bootstrap_servers, client_security(settings))
+    authority.apply(plan_of(settings, register.bins), access)
+    known = authority.users()
+    for organizer_bin in register.bins:
+        if organizer_bin not in known:
+            password = authority.issue(organizer_bin)
+            ca_pem = access.ca_file.read_text(encoding="utf-8")
+            write_bundle(access.bundle_dir(organizer_bin), organizer_bin, password, ca_pem, settings.bootstrap_servers)
+
+
 def app_commands() -> dict[str, list[str]]:
     """Return the command of each app of a line on one machine: one worker of each part."""
     return {f"{part.value}-0": [sys.executable, "-m", "esep.cli", "run", part.value] for part in Part}
@@ -94,13 +118,15 @@ def app_commands() -> dict[str, list[str]]:
 def bring_up(stack: Stack, environment: dict[str, str]) -> None:
     """Start the services, make topics and tables, start the apps; return once all are ready."""
     stack.start_services()
-    prepare(load_settings(stack.settings))
+    prepare(load_settings(stack.settings_as(ADMIN)))
+    if stack.access is not None:
+        grant_access(load_settings(stack.settings_as(ADMIN)), stack.access)
     stack.start_apps(app_commands(), environment)
     stack.wait_ready()
     (stack.data_dir / STACK_FILE).write_text(json.dumps({"settings": stack.settings}), encoding="utf-8")
 
 
-def _up_in_front(data_dir: Path, register: Path) -> None:
+def _up_in_front(data_dir: Path, register: Path, *, plain: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,7 +136,7 @@ def _up_in_front(data_dir: Path, register: Path) -> None:
     if identity is not None:
         identity.write(data_dir / _PID_FILE)
     try:
-        with Stack(data_dir, register) as stack:
+        with Stack(data_dir, register, secured=not plain) as stack:
             bring_up(stack, {})
             out.print(f"ready: {stack.broker.bootstrap_servers} and {stack.clickhouse.url}", highlight=False)
             stack.watch(ended.wait)
@@ -119,8 +145,9 @@ def _up_in_front(data_dir: Path, register: Path) -> None:
         (data_dir / _PID_FILE).unlink(missing_ok=True)
 
 
-def _up_detached(data_dir: Path, register: Path) -> None:
+def _up_detached(data_dir: Path, register: Path, *, plain: bool) -> None:
     command = [sys.executable, "-m", "esep.cli", "up", "--data-dir", str(data_dir), "--register", str(register)]
+    command += ["--plain"] if plain else []
     log_path = data_dir / "logs" / "up.log"
     (data_dir / STACK_FILE).unlink(missing_ok=True)
     process = ManagedProcess("esep up", command, log_path=log_path, die_with_parent=False)

@@ -21,6 +21,7 @@ from esep.cli.output import err
 from esep.errors import SettingInvalid
 from esep.keys import make_receipt_key, make_routing_key
 from esep.register import load_register
+from esep.security import client_security
 from esep.settings import Settings, load_settings
 from esep.topics import all_topics
 
@@ -100,7 +101,7 @@ def prepare(settings: Settings) -> None:
     topics = all_topics(
         bins, events_partitions=settings.events_partitions, ledger_partitions=settings.ledger_partitions
     )
-    made = create_topics(settings.bootstrap_servers, topics, settings.replication_factor)
+    made = create_topics(settings.bootstrap_servers, topics, settings.replication_factor, client_security(settings))
     err.print(f"topics: {len(topics)}, of which new: {len(made)}", highlight=False)
     apply_migrations(settings)
 

@@ -14,9 +14,11 @@ from typing import Annotated
 
 import typer
 
-from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.access_files import AccessFiles, read_bundle
+from esep.cli.context import ACCESS_DIR, DATA_DIR, AsJson, DataDir, names_brokers, settings_of
 from esep.cli.output import err, out, print_json, print_table
 from esep.errors import FileUnusable
+from esep.kafka_wire import connect_any
 from esep.keys import load_receipt_public_key
 from esep.producers.client import OrganizerClient
 from esep.producers.mapping import LAST_BET_YESTERDAY, included_mappings, load_mapping
@@ -24,7 +26,10 @@ from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.row_codes import Language, text_of
 from esep.producers.send import send_file
 from esep.producers.summary import WHAT_TO_DO, Summary
+from esep.security import client_security
+from esep.settings import load_settings
 
+_LOGIN_S_MAX = 10.0
 _REJECTS_SHOWN_MAX = 20  # A screenful; --json shows all.
 
 
@@ -61,6 +66,12 @@ def send(
     bootstrap_servers: Annotated[
         str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
     ] = None,
+    access: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that the authority gave this organizer; by default that of `esep up`, if it has one."
+        ),
+    ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
@@ -78,12 +89,14 @@ def send(
     2: the call or the file is wrong, and nothing was sent.
     75: no answer yet, send again later.
     """
-    servers = bootstrap_servers or settings_of(data_dir).bootstrap_servers
+    servers, security = address_of(organizer, access, data_dir, bootstrap_servers)
     loaded = load_mapping(mapping)
+    if security:  # librdkafka would try on for a minute, and then say that no broker answers.
+        connect_any(servers, security, _LOGIN_S_MAX).close()
     public_key = load_receipt_public_key(_content(receipt_key)) if receipt_key else None
     with ExitStack() as open_until_done:
-        client = open_until_done.enter_context(OrganizerClient(organizer, servers))
-        reader = None if no_wait else ReceiptReader(organizer, servers, public_key=public_key)
+        client = open_until_done.enter_context(OrganizerClient(organizer, servers, security=security))
+        reader = None if no_wait else ReceiptReader(organizer, servers, public_key=public_key, security=security)
         summary = send_file(
             file,
             loaded,
@@ -99,6 +112,26 @@ def send(
     else:
         print_summary(summary, lang)
     raise typer.Exit(summary.exit_code)
+
+
+def address_of(
+    organizer_bin: str, bundle: Path | None, data_dir: Path, named_servers: str | None
+) -> tuple[str, dict[str, str]]:
+    """Return the brokers, and the security properties with which to act as an organizer there.
+
+    From its bundle if one is named, else from the environment, else from the line that `esep up` runs here.
+    named_servers: brokers other than those.
+    """
+    here = AccessFiles(data_dir / ACCESS_DIR).bundle_dir(organizer_bin)
+    elsewhere = named_servers is not None or names_brokers(load_settings())
+    if bundle is None and here.exists() and not elsewhere:
+        bundle = here
+    if bundle is not None:
+        servers, security = read_bundle(bundle)
+    else:
+        settings = load_settings() if elsewhere else settings_of(data_dir)
+        servers, security = settings.bootstrap_servers, client_security(settings)
+    return named_servers or servers, security
 
 
 def print_summary(summary: Summary, lang: Language) -> None:

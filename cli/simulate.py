@@ -8,7 +8,7 @@ Promises  exit code 0: all is on the topics, and with --check everything came ou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
+from esep.access_files import ADMIN
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.output import out, print_json, print_table
 from esep.errors import FileUnusable, UsageError
@@ -30,6 +31,8 @@ from esep.producers.simulate.plan import Plan, last_midnight, refuse_until
 from esep.producers.simulate.register import made_up_register, write_register
 from esep.producers.simulate.sender import MessageSender, Pace
 from esep.register import Register, load_register
+from esep.security import client_security
+from esep.settings import load_settings
 
 _WRONG_SHOWN_MAX = 10
 _BAD_BY_DEFAULT, _REPEATED_BY_DEFAULT = 0.03, 0.01
@@ -95,14 +98,16 @@ def simulate(
         return
     if verdicts is not None and verdicts.exists():
         raise FileUnusable(f"{verdicts} exists already", hint="name a new file")
-    settings, pace = settings_of(data_dir), Pace(rate)
-    servers = bootstrap_servers or settings.bootstrap_servers
+    settings, pace = load_settings() if bootstrap_servers else settings_of(data_dir, ADMIN), Pace(rate)
+    servers, security = bootstrap_servers or settings.bootstrap_servers, client_security(settings)
     chosen = _first(load_register(register or settings.register_file), organizers)
     plan = Plan(chosen, events, seed, end, days, bad, duplicates, corrections, persons=persons, weights=_weights(kind))
-    sender = MessageSender(servers)
+    sender = MessageSender(servers, security=security)
     plan = replace(plan, partitions=sender.partitions(chosen))
     with ExitStack() as open_until_done:
-        readers = [open_until_done.enter_context(reader) for reader in _readers(chosen, servers)] if check else []
+        readers = (
+            [open_until_done.enter_context(reader) for reader in _readers(chosen, servers, security)] if check else []
+        )
         sent = _send(plan, sender, pace, shown=not as_json)
         if verdicts is not None:
             sent.write_parquet(verdicts)
@@ -134,9 +139,9 @@ def _weights(kinds: list[str] | None) -> dict[str, float]:
         ) from error
 
 
-def _readers(register: Register, servers: str) -> Iterator[ReceiptReader]:
+def _readers(register: Register, servers: str, security: Mapping[str, str]) -> Iterator[ReceiptReader]:
     for bin_ in register.bins:
-        reader = ReceiptReader(bin_, servers)
+        reader = ReceiptReader(bin_, servers, security=security)
         reader.start()
         yield reader
 

@@ -81,7 +81,7 @@ RECORDS = {"wager": WAGER, "payout": PAYOUT, "correction": CORRECTION}
 class Case:
     """One golden record.
 
-    verdict: ACCEPTED, DUPLICATE, HELD or a reject code. record: which of RECORDS, with `changes`. value: what is done to
+    verdict: ACCEPTED, DUPLICATE, HELD or a code. record: which of RECORDS, with `changes`. value: what is done to
     its bytes. key: other than the stream id. partition: how many beside the right one. after: the names of the cases
     that come before it, in order, from an empty topic on.
     """

@@ -20,19 +20,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from esep.access_files import ADMIN, BROKER, write_secret
 from esep.embedded.artifacts import cache_dir, exclusive, fetch, read_lock
 from esep.embedded.java import find_java
 from esep.embedded.kafka_plan import BrokerPlan, plan_broker, plan_cluster
 from esep.embedded.kafka_ready import Readiness
-from esep.embedded.kafka_runtime import KafkaRuntime
+from esep.embedded.kafka_runtime import KafkaRuntime, argument_file, format_arguments
 from esep.embedded.ports import port_is_free
 from esep.embedded.process import ManagedProcess, tail
 from esep.errors import BrokerUnavailable, SettingInvalid
+from esep.security import PLAIN
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from esep.access_files import AccessFiles
     from esep.embedded.java import Java
 
 READY_S = 60.0  # It takes 1 s; two cores shared with a whole test run may need twenty times that.
@@ -49,15 +52,22 @@ class KafkaBroker:
 
     place: the data directory of a broker that is alone, on ports chosen the first time and kept; or a plan that says
     all of it. runtime: the Java and the jars, by default `prepare()`. die_with_parent: see `ManagedProcess`.
+    access: TLS, passwords and ACLs by these files; without it everybody who reaches the port may do everything.
     """
 
     def __init__(
-        self, place: BrokerPlan | Path, *, runtime: KafkaRuntime | None = None, die_with_parent: bool = True
+        self,
+        place: BrokerPlan | Path,
+        *,
+        runtime: KafkaRuntime | None = None,
+        die_with_parent: bool = True,
+        access: AccessFiles | None = None,
     ) -> None:
         self.plan = place if isinstance(place, BrokerPlan) else plan_broker(place)
         self.log_path = self.plan.data_dir / "broker.log"
         self._runtime = runtime
         self._die_with_parent = die_with_parent
+        self._access = access
         self._process: ManagedProcess | None = None
 
     @property
@@ -88,7 +98,9 @@ class KafkaBroker:
         process.refuse_second()
         self._check_ports()
         self.plan.data_dir.mkdir(parents=True, exist_ok=True)
-        properties.write_text(self.plan.properties(), encoding="utf-8")
+        if self._access is not None:
+            self.plan.data_dir.chmod(0o700)  # What is encrypted on the way lies open in the log.
+        write_secret(properties, self.plan.properties(self._access))
         if not (self.plan.data_dir / "log" / "meta.properties").exists():
             self._format(self._runtime, properties)
         process.start()
@@ -99,7 +111,7 @@ class KafkaBroker:
 
         Raises BrokerUnavailable if its process has ended, with what it said last, or after timeout_s.
         """
-        readiness = Readiness(self.plan, brokers)
+        readiness = Readiness(self.plan, brokers, self._access.security(ADMIN) if self._access else PLAIN)
         deadline = time.monotonic() + timeout_s
         while not readiness.is_ready():
             if not self.is_running():
@@ -164,14 +176,23 @@ class KafkaBroker:
 
     def _format(self, runtime: KafkaRuntime, properties: Path) -> None:
         command = runtime.format_command(properties, self.plan.cluster_id)
-        log_path = self.plan.data_dir / "format.out"
-        with ManagedProcess("Kafka's StorageTool", command, log_path=log_path, env=runtime.environment()) as tool:
-            if tool.wait(FORMAT_S) != 0:
-                raise BrokerUnavailable(
-                    f"the log directory of Kafka broker {self.plan.node_id} was not formatted",
-                    detail=tool.log_tail(),
-                    hint=f"see {log_path}",
-                )
+        log_path, arguments = self.plan.data_dir / "format.out", self.plan.data_dir / "format.args"
+        if self._access is not None:
+            passwords = {name: self._access.password(name) for name in (ADMIN, BROKER)}
+            write_secret(arguments, argument_file(format_arguments(properties, self.plan.cluster_id, passwords)))
+            command = runtime.format_command_from(properties, arguments)
+        try:
+            with ManagedProcess("Kafka's StorageTool", command, log_path=log_path, env=runtime.environment()) as tool:
+                if tool.wait(FORMAT_S) != 0:
+                    raise BrokerUnavailable(
+                        f"the log directory of Kafka broker {self.plan.node_id} was not formatted",
+                        detail=tool.log_tail(),
+                        hint=f"see {log_path}",
+                    )
+            if self._access is not None:
+                log_path.unlink()  # The tool prints what it stores of the passwords.
+        finally:
+            arguments.unlink(missing_ok=True)
 
     def _unavailable(self, what: str) -> BrokerUnavailable:
         return BrokerUnavailable(
@@ -188,10 +209,16 @@ class KafkaCluster:
     """
 
     def __init__(
-        self, count: int, data_dir: Path, *, runtime: KafkaRuntime | None = None, die_with_parent: bool = True
+        self,
+        count: int,
+        data_dir: Path,
+        *,
+        runtime: KafkaRuntime | None = None,
+        die_with_parent: bool = True,
+        access: AccessFiles | None = None,
     ) -> None:
         self.brokers = tuple(
-            KafkaBroker(plan, runtime=runtime, die_with_parent=die_with_parent)
+            KafkaBroker(plan, runtime=runtime, die_with_parent=die_with_parent, access=access)
             for plan in plan_cluster(count, data_dir)
         )
 

@@ -15,11 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from esep.access_files import ADMIN, BROKER
 from esep.embedded.ports import free_ports
 from esep.errors import FileUnusable, SettingInvalid
+from esep.security import MECHANISM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from esep.access_files import AccessFiles
 
 PLAN_FILE = "broker.json"
 INTERNAL_PARTITIONS = 8  # Of Kafka's own topics; its default of 50 makes the first start on a data directory slower.
@@ -78,8 +82,8 @@ class BrokerPlan:
         """The address for clients, as they want it."""
         return f"{self.host}:{self.port}"
 
-    def properties(self) -> str:
-        """Return the text of `server.properties`.
+    def properties(self, access: AccessFiles | None = None) -> str:
+        """Return the text of `server.properties`; with access it holds a password.
 
         Internal topics have three replicas, two in sync, if there are three brokers, else one.
         """
@@ -98,7 +102,8 @@ class BrokerPlan:
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": insync,
         }
-        return "".join(f"{name}={_escaped(str(value))}\n" for name, value in (SETTINGS | own).items())
+        secured = _secured(access) if access else {}
+        return "".join(f"{name}={_escaped(str(value))}\n" for name, value in {**SETTINGS, **own, **secured}.items())
 
 
 def plan_broker(data_dir: Path) -> BrokerPlan:
@@ -112,6 +117,33 @@ def plan_cluster(count: int, data_dir: Path) -> tuple[BrokerPlan, ...]:
     Raises SettingInvalid if the directory holds a cluster of another size.
     """
     return _plan([data_dir / f"broker-{number}" for number in range(1, count + 1)])
+
+
+def _secured(access: AccessFiles) -> dict[str, str]:
+    """Return what makes a broker ask everybody who he is, and let nobody do what no ACL allows (clause O9-4.2).
+
+    Clients and brokers log in by SCRAM; controllers, which keep the SCRAM credentials and so cannot wait for them, know
+    each other by their certificates.
+    """
+    login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+    return {
+        "listener.security.protocol.map": "CLIENT:SASL_SSL,CONTROLLER:SSL",
+        "sasl.enabled.mechanisms": MECHANISM,
+        "sasl.mechanism.inter.broker.protocol": MECHANISM,
+        f"listener.name.client.{MECHANISM.lower()}.sasl.jaas.config": (
+            f'{login} username="{BROKER}" password="{access.password(BROKER)}";'
+        ),
+        "listener.name.controller.ssl.client.auth": "required",
+        "ssl.principal.mapping.rules": "RULE:^CN=([a-z0-9-]+)$/$1/,DEFAULT",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(access.broker_file.absolute()),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(access.ca_file.absolute()),
+        "ssl.enabled.protocols": "TLSv1.3,TLSv1.2",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:{ADMIN};User:{BROKER}",
+        "allow.everyone.if.no.acl.found": "false",
+    }
 
 
 def _plan(places: Sequence[Path]) -> tuple[BrokerPlan, ...]:

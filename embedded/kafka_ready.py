@@ -8,14 +8,19 @@ Promises  a first consumer and a first transaction need not wait for Kafka's int
 
 from __future__ import annotations
 
-import socket
 import struct
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from esep.errors import SettingInvalid
+from esep.kafka_wire import connect
+from esep.security import PLAIN
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from esep.embedded.kafka_plan import BrokerPlan
 
 ASK_S = 1.0
@@ -39,10 +44,13 @@ class Readiness:
     hears of the others a little later; a client that asks one and is not told of another drops its requests to that.
     """
 
-    def __init__(self, plan: BrokerPlan, brokers: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, plan: BrokerPlan, brokers: frozenset[int] = frozenset(), security: Mapping[str, str] = PLAIN
+    ) -> None:
         self._plan = plan
+        self._security = security
         self._brokers = brokers | {plan.node_id}
-        self._admin = AdminClient({"bootstrap.servers": plan.bootstrap_servers, **PATIENCE})
+        self._admin = AdminClient({"bootstrap.servers": plan.bootstrap_servers, **security, **PATIENCE})
 
     def is_ready(self) -> bool:
         """Return whether the broker names all that it must, and both coordinators answer."""
@@ -56,10 +64,10 @@ class Readiness:
 
     def _has_coordinator(self, kind: int) -> bool:
         try:
-            with socket.create_connection((self._plan.host, self._plan.port), timeout=ASK_S) as connection:
+            with connect(self._plan.bootstrap_servers, self._security, ASK_S) as connection:
                 connection.sendall(find_coordinator_request(kind))
                 return coordinator_found(connection.recv(ANSWER_BYTES_MAX))
-        except OSError:
+        except (OSError, SettingInvalid):  # The latter while the broker has not read its users yet.
             return False
 
 

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from esep.security import MECHANISM
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from esep.embedded.java import Java
 
 LOG_SETTINGS = Path(__file__).with_name("kafka-log4j2.properties")
@@ -59,8 +63,11 @@ class KafkaRuntime:
 
     def format_command(self, properties: Path, cluster_id: str) -> list[str]:
         """Return the command that prepares a broker's log directory."""
-        log = properties.with_name("format.log")
-        return [*self._java(log), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)]
+        return [*self._java(properties.with_name("format.log")), *format_arguments(properties, cluster_id, {})]
+
+    def format_command_from(self, properties: Path, arguments: Path) -> list[str]:
+        """Return the same command, its arguments read from a file of `argument_file`: others can see a command line."""
+        return [*self._java(properties.with_name("format.log")), f"@{arguments}"]
 
     def broker_command(self, properties: Path, log: Path) -> list[str]:
         """Return the command that runs a broker, which logs to this file."""
@@ -79,3 +86,19 @@ class KafkaRuntime:
 
     def _class_path(self) -> list[str]:
         return ["-cp", os.pathsep.join(map(str, self.jars))]
+
+
+def format_arguments(properties: Path, cluster_id: str, passwords: Mapping[str, str]) -> list[str]:
+    """Return what StorageTool is told: where the log directory is, and its first users with their passwords."""
+    users = [f"{MECHANISM}=[name={name},password={password}]" for name, password in passwords.items()]
+    told = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)]
+    return told + [part for user in users for part in ("--add-scram", user)]
+
+
+def argument_file(arguments: Sequence[str]) -> str:
+    """Return the text of a file from which the `java` command reads its arguments.
+
+    >>> argument_file(["format", 'a "b"'])
+    '"format"\\n"a \\\\"b\\\\""\\n'
+    """
+    return "".join('"' + one.replace("\\", "\\\\").replace('"', '\\"') + '"\n' for one in arguments)

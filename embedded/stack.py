@@ -19,10 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from esep.access_files import AccessFiles
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
 from esep.embedded.process import ManagedProcess
-from esep.errors import InvariantBroken, PartUnready, PlaceTaken, UsageError
+from esep.errors import InvariantBroken, PartUnready, PlaceTaken, SettingInvalid, UsageError
 from esep.keys import make_receipt_key, make_routing_key
 
 log = logging.getLogger("esep.stack")
@@ -57,13 +58,20 @@ class App:
 
 
 class Stack:
-    """The line on one machine. Use it as a context manager, or call `stop` whatever happens."""
+    """The line on one machine. Use it as a context manager, or call `stop` whatever happens.
 
-    def __init__(self, data_dir: Path, register_file: Path, *, die_with_parent: bool = True) -> None:
+    secured: the broker asks everybody who he is; each app acts as a principal of its own. It is fixed at the first
+    start on a data directory; SettingInvalid if that was otherwise.
+    """
+
+    def __init__(
+        self, data_dir: Path, register_file: Path, *, die_with_parent: bool = True, secured: bool = False
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self._register_file = register_file.absolute()
         self._die_with_parent = die_with_parent
-        self.broker = KafkaBroker(self.data_dir / "kafka", die_with_parent=die_with_parent)
+        self.access = _access(self.data_dir, secured=secured)
+        self.broker = KafkaBroker(self.data_dir / "kafka", die_with_parent=die_with_parent, access=self.access)
         self.clickhouse = ClickHouseServer(self.data_dir / "clickhouse", die_with_parent=die_with_parent)
         self.apps: dict[str, App] = {}
 
@@ -78,10 +86,16 @@ class Stack:
             "receipt_key_file": str(self.data_dir / "keys" / "receipt.key"),
         }
 
+    def settings_as(self, principal: str) -> dict[str, str]:
+        """Return the settings of a process that acts as a principal of ours; `settings` where nobody is asked."""
+        return {**self.settings, **(self.access.settings(principal) if self.access else {})}
+
     def start_services(self) -> None:
         """Make the keys that are missing, start the broker and ClickHouse side by side, wait until both answer."""
         make_routing_key(self.data_dir / "keys" / "routing.key")
         make_receipt_key(self.data_dir / "keys" / "receipt.key")
+        if self.access and not self.access.exists():
+            self.access.init()
         with ThreadPoolExecutor(2) as threads:
             for started in [threads.submit(_start, self.broker), threads.submit(_start, self.clickhouse)]:
                 started.result()
@@ -94,7 +108,7 @@ class Stack:
             env = {
                 **os.environ,
                 "RUST_BACKTRACE": "0",  # A record that cannot be read is a row with a code, not pages of stack.
-                **{f"ESEP_{key.upper()}": value for key, value in self.settings.items()},
+                **{f"ESEP_{key.upper()}": value for key, value in self.settings_as(name).items()},
                 "ESEP_ORDINAL": name.rpartition("-")[2],
                 "ESEP_STATUS_FILE": str(status_file),
                 **environment,
@@ -182,6 +196,19 @@ def verdict_on_end(exit_code: int | None, ends: int) -> tuple[str, float]:
     if exit_code == PlaceTaken.exit_code:
         return ("another worker holds its place" if ends >= _PLACE_TAKEN_MAX else ""), _PLACE_TAKEN_AFTER_S
     return "", min(_RESTART_AFTER_S * 2 ** (ends - 1), _RESTART_AFTER_S_MAX)
+
+
+def _access(data_dir: Path, *, secured: bool) -> AccessFiles | None:
+    """Return the authority's files, or None; SettingInvalid if the data directory was begun the other way."""
+    access = AccessFiles(data_dir / "access")
+    if secured != access.exists() and (data_dir / "kafka" / "log").exists():
+        began, now = ("with", "without") if access.exists() else ("without", "with")
+        raise SettingInvalid(
+            f"the line in {data_dir} was begun {began} passwords and cannot be started {now} them",
+            detail="who may do what is part of the broker's data",
+            hint="leave --plain out" if access.exists() else "say --plain, or begin in another --data-dir",
+        )
+    return access if secured else None
 
 
 def _start(service: KafkaBroker | ClickHouseServer) -> None:

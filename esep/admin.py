@@ -8,24 +8,30 @@ Promises  safe to repeat; a partition count that differs is an error, for keys w
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from esep.errors import BrokerUnavailable, SettingInvalid
+from esep.security import PLAIN
 from esep.topics import Topic
 
 _ASK_AGAIN_S = 0.05
 _ANSWER_S = 30.0  # A broker that creates hundreds of topics answers within seconds.
 
 
-def create_topics(bootstrap_servers: str, topics: Iterable[Topic], replication_factor: int) -> list[str]:
+def create_topics(
+    bootstrap_servers: str,
+    topics: Iterable[Topic],
+    replication_factor: int,
+    security: Mapping[str, str] = PLAIN,
+) -> list[str]:
     """Create the topics that are missing; return their names in order.
 
     Raises SettingInvalid if an existing topic has another number of partitions, BrokerUnavailable if nobody answers.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 0})
     wanted = {topic.name: topic for topic in topics}
     existing = _partition_counts(admin, bootstrap_servers)
     for name, topic in wanted.items():

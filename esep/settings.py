@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,6 +26,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ESEP_", frozen=True, extra="ignore")
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated.")
+    kafka_security: Literal["PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="PLAINTEXT: nobody is asked who he is, for loopback only. SASL_SSL: TLS and SCRAM."
+    )
+    kafka_ca_file: Path | None = Field(
+        None, description="Certificate (PEM) by which the brokers' own are judged; needed with SASL_SSL."
+    )
+    kafka_user: str = Field("", description="Principal as which this process acts in Kafka; needed with SASL_SSL.")
+    kafka_password_file: Path | None = Field(None, description="File with that principal's password.")
     clickhouse_url: str = Field("http://127.0.0.1:8123", description="ClickHouse's HTTP interface.")
     clickhouse_database: str = Field("esep", description="Database that holds all tables and views.")
     clickhouse_user: str = Field("default", description="User of the loader and of `esep sql`.")
@@ -37,6 +46,13 @@ class Settings(BaseSettings):
     ordinal: int = Field(0, ge=0, description="Place of this worker within its stage: 0, 1, 2 …")
     events_partitions: int = Field(2, ge=1, description="Partitions of each organizer's topic; never changes.")
     ledger_partitions: int = Field(4, ge=1, description="Partitions of accepted and ledger; never changes.")
+    workers: int = Field(1, ge=1, description="Workers of each part, for which `esep access` makes principals.")
+    organizer_bytes_per_s: int = Field(
+        10 * 1024 * 1024, ge=1024, description="What one organizer may send to a broker in a second, bytes."
+    )
+    organizer_request_percent: int = Field(
+        100, ge=1, description="How much of one broker thread's time an organizer's requests may take, percent."
+    )
     replication_factor: int = Field(1, ge=1, description="Copies of each topic.")
     poll_records_max: int = Field(20_000, ge=1, description="Records of one transaction, at most.")
     poll_bytes_max: int = Field(16 * 1024 * 1024, ge=1024, description="Bytes of one transaction, at most.")

@@ -21,6 +21,7 @@ TOTALS_CHANGELOG = "totals.changelog"
 ALERTS_CHANGELOG = "alerts.changelog"
 
 INTAKE, TOTALS, ALERTS_STAGE, LOADER = "intake", "totals", "alerts", "loader"  # Stages, and their consumer groups.
+COMPLIANCE = "compliance"  # Who reads the alerts, and its consumer group.
 
 EVENT_BYTES_MAX = 1024 * 1024  # What an organizer may send in one message, as the broker counts it.
 INTERNAL_BYTES_MAX = 4 * EVENT_BYTES_MAX  # A rejected message holds the event and more; so does an accepted one.
@@ -73,6 +74,15 @@ def organizer_of(topic: str) -> str:
     return topic.split(".")[1]
 
 
+def organizer_groups(organizer_bin: str) -> str:
+    """Return what the names of an organizer's own consumer groups begin with; it may use no other.
+
+    >>> organizer_groups("940140000385")
+    'organizer.940140000385.'
+    """
+    return f"organizer.{organizer_bin}."
+
+
 def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_partitions: int) -> list[Topic]:
     """Return every topic of the line for these organizers."""
     internal = {"max.message.bytes": str(INTERNAL_BYTES_MAX)}
@@ -81,7 +91,7 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
         Topic(ACCEPTED, ledger_partitions, "person_key", INTAKE, (TOTALS,), kept),
         Topic(REJECTED, 1, "cause", INTAKE, (LOADER,), kept),
         Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER), kept),
-        Topic(ALERTS, ledger_partitions, "person_key", ALERTS_STAGE, (LOADER, "compliance"), kept),
+        Topic(ALERTS, ledger_partitions, "person_key", ALERTS_STAGE, (LOADER, COMPLIANCE), kept),
         Topic(TOTALS_CHANGELOG, ledger_partitions, "scope", TOTALS, (TOTALS,), {**internal, **_CHANGELOG}),
         Topic(ALERTS_CHANGELOG, ledger_partitions, "scope", ALERTS_STAGE, (ALERTS_STAGE,), {**internal, **_CHANGELOG}),
     ]

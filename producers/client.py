@@ -30,6 +30,7 @@ from esep.events import PAYOUT, WAGER, Event, Payout, Wager, events_frame, numbe
 from esep.identifiers import is_bin
 from esep.producers.faults import fault_of, no_topic
 from esep.producers.numbering import refuse_stream_id
+from esep.security import PLAIN
 from esep.topics import EVENT_BYTES_MAX, events_topic
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class OrganizerClient:
     next_sequences: per stream the sequence of its next event; streams not named begin with 1. journal: keep when each
     message was handed over (24 bytes and more per message, so for measurements only). queue_records_max: messages
     under way at a time; more wait. delivery_timeout_s: after that an event that no broker took is given up and raised.
+    security: librdkafka's properties of `esep.security`, or of a bundle (`esep.access_files.read_bundle`).
     Raises UsageError if organizer_bin is no BIN; connects when first needed.
     """
 
@@ -79,6 +81,7 @@ class OrganizerClient:
         journal: bool = False,
         queue_records_max: int = 100_000,
         delivery_timeout_s: float = 60.0,
+        security: Mapping[str, str] = PLAIN,
     ) -> None:
         if not is_bin(organizer_bin):
             raise UsageError(f"{organizer_bin!r} is no BIN", hint="12 digits with a right control digit")
@@ -91,7 +94,9 @@ class OrganizerClient:
         self._spans: dict[int, Span] = {}
         self._first_failure: KafkaError | None = None
         self._failed_count = 0
-        self._producer = Producer(_config(bootstrap_servers, queue_records_max, delivery_timeout_s), logger=_log)
+        self._producer = Producer(
+            {**_config(bootstrap_servers, queue_records_max, delivery_timeout_s), **security}, logger=_log
+        )
 
     def ready(self, timeout_s: float = 10.0) -> None:
         """Return once a broker has answered and has the topic; BrokerUnavailable or SettingInvalid if not."""

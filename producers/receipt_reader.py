@@ -16,9 +16,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from esep.producers.faults import fault_of, is_final, no_topic
 from esep.producers.receipts import ReceiptContent, open_receipt
-from esep.topics import receipts_topic
+from esep.security import PLAIN
+from esep.topics import organizer_groups, receipts_topic
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -35,15 +37,23 @@ _log = logging.getLogger(__name__)
 
 
 class ReceiptReader:
-    """The receipts of one organizer. public_key: the authority's; without it signatures are not verified."""
+    """The receipts of one organizer. public_key: the authority's; without it signatures are not verified.
+
+    security: as `OrganizerClient` has it.
+    """
 
     def __init__(
-        self, organizer_bin: str, bootstrap_servers: str, *, public_key: Ed25519PublicKey | None = None
+        self,
+        organizer_bin: str,
+        bootstrap_servers: str,
+        *,
+        public_key: Ed25519PublicKey | None = None,
+        security: Mapping[str, str] = PLAIN,
     ) -> None:
         self.topic = receipts_topic(organizer_bin)
         self._bootstrap_servers = bootstrap_servers
         self._public_key = public_key
-        self._consumer = Consumer(_config(bootstrap_servers), logger=_log)
+        self._consumer = Consumer({**_config(bootstrap_servers, organizer_bin), **security}, logger=_log)
 
     def start(self, timeout_s: float = 10.0) -> None:
         """Note where the topic ends now: what comes later is read. BrokerUnavailable or SettingInvalid if it cannot.
@@ -102,10 +112,10 @@ class ReceiptReader:
         return parts
 
 
-def _config(bootstrap_servers: str) -> dict[str, object]:
+def _config(bootstrap_servers: str, organizer_bin: str) -> dict[str, object]:
     return {
         "bootstrap.servers": bootstrap_servers,
-        "group.id": f"esep-receipts-{uuid.uuid4()}",  # librdkafka wants one; nothing is ever committed to it.
+        "group.id": f"{organizer_groups(organizer_bin)}{uuid.uuid4()}",  # librdkafka wants one; it stays empty.
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "isolation.level": "read_committed",

@@ -27,6 +27,7 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 
 from esep.lineage import TopicPartition
+from esep.security import PLAIN, aiokafka_properties
 from esep.stream_apps.fetched import Room, reread_with, take_batch
 
 if TYPE_CHECKING:
@@ -104,8 +105,10 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust carries no types
         limits: Limits,
         on_assigned: Callable[[Assignment], None],
         on_failed: Callable[[Exception], None],
+        security: Mapping[str, str] = PLAIN,
     ) -> None:
         self.limits = limits
+        self.security = security
         self.on_assigned = on_assigned
         self.on_failed = on_failed
         super().__init__(
@@ -169,7 +172,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def on_start(self) -> None:
         """Create and start the consumer."""
         self._opened = asyncio.Event()
-        self._reread = reread_with(",".join(driver.server_list(self.transport.url, self.transport.default_port)))
+        self._reread = reread_with(
+            ",".join(driver.server_list(self.transport.url, self.transport.default_port)),
+            self.app.conf.id,
+            self.app.security,
+        )
         await super().on_start()
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
@@ -192,6 +199,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             rebalance_timeout_ms=3 * limits.session_timeout_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             session_timeout_ms=limits.session_timeout_ms,
+            **aiokafka_properties(self.app.security),
         )
 
     def close_delivery(self) -> None:

@@ -17,10 +17,11 @@ from aiokafka.errors import CorruptRecordException
 
 from esep.errors import BrokerUnavailable
 from esep.lineage import TopicPartition
+from esep.security import PLAIN
 from esep.stream_apps.stage import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 
@@ -85,7 +86,7 @@ def unpack(records: PartitionRecords, room: Room, reread: Reread) -> Batch | Non
     return batch if batch.offsets else None
 
 
-def reread_with(bootstrap_servers: str) -> Reread:
+def reread_with(bootstrap_servers: str, group: str, security: Mapping[str, str] = PLAIN) -> Reread:
     """Return a reader by librdkafka, for blocks that aiokafka cannot read: it wants header names to be UTF-8."""
 
     def reread(source: TopicPartition, first: int, end: int) -> list[Row]:
@@ -93,9 +94,10 @@ def reread_with(bootstrap_servers: str) -> Reread:
             {
                 "auto.offset.reset": "error",
                 "bootstrap.servers": bootstrap_servers,
+                **security,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
-                "group.id": "esep-reread",  # Joins no group and commits nothing; librdkafka wants a name.
+                "group.id": group,  # It is not joined, and nothing is committed; librdkafka wants a name.
                 "isolation.level": "read_committed",
             }
         )

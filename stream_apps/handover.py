@@ -20,12 +20,14 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from esep.errors import BrokerUnavailable, InvariantBroken, PositionMismatch
 from esep.lineage import POSITION_KEY, Position, TopicPartition
+from esep.security import PLAIN
 from esep.stream_apps.stage import PartitionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from esep.stream_apps.stage import Stage
+    from esep.security import PLAIN
+from esep.stream_apps.stage import Stage
 
 S = TypeVar("S")
 
@@ -122,6 +124,7 @@ def restore(
     bootstrap_servers: str,
     group: str,
     in_force: Callable[[], bool],
+    security: Mapping[str, str] = PLAIN,
     seconds_max: float = HAND_OVER_S_MAX,
 ) -> dict[TopicPartition, PartitionState[S]] | None:
     """Return each partition's state, or None once `in_force` says that the assignment is not ours any more.
@@ -134,12 +137,12 @@ def restore(
     changelogs = {stage.changelog_of(source): source for source in partitions}
     if len(changelogs) < len(partitions):
         raise InvariantBroken(f"{stage.name} keeps two input partitions in one changelog partition.")
-    consumer = ck.Consumer(_settings(group, bootstrap_servers), logger=LOG)
+    consumer = ck.Consumer({**_settings(group, bootstrap_servers), **security}, logger=LOG)
     try:
         committed = _committed_offsets(consumer, partitions, in_force, deadline)
         if committed is None:
             return None
-        admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 4}, logger=LOG)
+        admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 4}, logger=LOG)
         ends = _offsets(admin, changelogs, OffsetSpec.latest())
         firsts = _offsets(admin, partitions, OffsetSpec.earliest())
         states: dict[TopicPartition, PartitionState[S]] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TypeVar
 
+from esep.security import client_security
 from esep.settings import Settings
 from esep.stream_apps.batches import Limits
 from esep.stream_apps.stage import Stage
@@ -33,4 +34,5 @@ def launch(stage: Stage[S], settings: Settings) -> int:
             session_timeout_ms=settings.session_timeout_ms,
         ),
         status_path=settings.status_file,
+        security=client_security(settings),
     )

@@ -20,10 +20,11 @@ from confluent_kafka import KafkaError
 
 from esep.errors import BrokerUnavailable, InvariantBroken, PlaceTaken, Unfenced
 from esep.lineage import POSITION_KEY
+from esep.security import PLAIN
 from esep.stream_apps.stage import Write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from esep.errors import EsepError
     from esep.lineage import TopicPartition
@@ -62,12 +63,13 @@ class Place(NamedTuple):
 class TransactionalWriter:
     """The one transactional producer of a worker process."""
 
-    def __init__(self, place: Place, bootstrap_servers: str) -> None:
+    def __init__(self, place: Place, bootstrap_servers: str, security: Mapping[str, str] = PLAIN) -> None:
         self._place = place
         self._producer = ck.Producer(
             {
                 "batch.num.messages": 100_000,
                 "bootstrap.servers": bootstrap_servers,
+                **security,
                 "compression.type": "lz4",
                 "delivery.timeout.ms": TRANSACTION_MS_MAX,
                 "enable.idempotence": True,

@@ -24,12 +24,14 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from esep.errors import BrokerUnavailable, EsepError, InvariantBroken, PlaceTaken, PositionMismatch
 from esep.lineage import TopicPartition
+from esep.security import PLAIN
 from esep.stream_apps.batches import Assignment, BatchApp, Limits
 from esep.stream_apps.handover import restore
 from esep.stream_apps.stage import PartitionState
 from esep.stream_apps.transaction import Place, TransactionalWriter, writes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from esep.stream_apps.batches import Poll
@@ -52,6 +54,7 @@ def run_worker(
     ordinal: int,
     limits: Limits | None = None,
     status_path: Path | None = None,
+    security: Mapping[str, str] = PLAIN,
 ) -> int:
     """Work until SIGTERM or SIGINT; return the exit code: 0, or that of the error that stopped the worker.
 
@@ -61,7 +64,7 @@ def run_worker(
     for library in ("aiokafka", "esep.stream_apps.batches", "faust", "mode"):  # The second: Faust logs under it.
         logging.getLogger(library).setLevel(logging.WARNING)  # At DEBUG they take 23 % of a worker's time (DESIGN §8).
     gc.set_threshold(GC_OBJECTS, 20, 20)
-    worker = Worker(stage, Place(group, ordinal), bootstrap_servers, limits or Limits(), status_path)
+    worker = Worker(stage, Place(group, ordinal), bootstrap_servers, limits or Limits(), status_path, security)
     try:
         asyncio.run(worker.run())
     except EsepError as error:
@@ -80,13 +83,15 @@ class Worker(Generic[S]):
         bootstrap_servers: str,
         limits: Limits,
         status_path: Path | None,
+        security: Mapping[str, str],
     ) -> None:
         self.stage = stage
         self.place = place
         self._bootstrap_servers = bootstrap_servers
+        self._security = security
         self._limits = limits
         self._status_path = status_path
-        self._writer = TransactionalWriter(place, bootstrap_servers)
+        self._writer = TransactionalWriter(place, bootstrap_servers, security)
         self._counters: Counter[str] = Counter()
         self._states: dict[TopicPartition, PartitionState[S]] = {}
         self._assignment: Assignment | None = None  # The newest that the group gave.
@@ -140,6 +145,7 @@ class Worker(Generic[S]):
             limits=self._limits,
             on_assigned=self._on_assigned,
             on_failed=self._on_consumer_failed,
+            security=self._security,
         )
 
         @app.agent(app.topic(*self.stage.inputs, value_serializer="raw"), name=self.stage.name)  # type: ignore[untyped-decorator]
@@ -223,6 +229,7 @@ class Worker(Generic[S]):
                 bootstrap_servers=self._bootstrap_servers,
                 group=self.place.group,
                 in_force=lambda: self._in_force(assignment),
+                security=self._security,
             )
         except PositionMismatch:
             if self._holds(assignment):

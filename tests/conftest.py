@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
+from tests.support.secured import Secured, secured_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,13 @@ settings.load_profile("esep")
 def broker() -> Iterator[KafkaBroker]:
     """One real broker; name topics, groups and transactional ids after the test, since others use it too."""
     with tempfile.TemporaryDirectory(prefix="esep-kafka-") as data_dir, KafkaBroker(Path(data_dir)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def secured() -> Iterator[Secured]:
+    """One real broker with TLS, passwords and the rights of a line; organizers OURS and OTHER stay as they are."""
+    with tempfile.TemporaryDirectory(prefix="esep-secured-") as data_dir, secured_line(Path(data_dir)) as started:
         yield started
 
 

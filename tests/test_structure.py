@@ -326,3 +326,53 @@ def test_every_module_and_data_file_is_installed_and_nothing_else(wheel_names: s
 
 def test_command_is_installed(wheel_names: set[str]) -> None:
     assert any(name.endswith(".dist-info/entry_points.txt") for name in wheel_names)
+
+
+# --- Clients of Kafka
+
+
+def unsecured_clients(path: Path) -> list[int]:
+    """Return the lines of configurations that name brokers and take in nothing of how to log in there.
+
+    A configuration is a dict with "bootstrap.servers", or a call with bootstrap_servers of aiokafka itself.
+    """
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Dict):
+            names = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+            spread = [ast.unparse(value) for key, value in zip(node.keys, node.values, strict=True) if key is None]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("aiokafka."):
+            names = ["bootstrap.servers" if word.arg == "bootstrap_servers" else None for word in node.keywords]
+            spread = [ast.unparse(word.value) for word in node.keywords if word.arg is None]
+        else:
+            continue
+        if "bootstrap.servers" in names and not any("security" in one for one in spread):
+            found.append(node.lineno)
+    return sorted(found)
+
+
+SECURED_BY_CALLER = {  # Module → where the properties of security join its configuration.
+    "producers/client.py": "OrganizerClient adds them where it makes its producer",
+    "producers/receipt_reader.py": "ReceiptReader adds them where it makes its consumer",
+    "stream_apps/handover.py": "restore adds them where it makes its consumer",
+    "esep/access_files.py": "the text of a bundle, which names the security itself",
+}
+
+
+@each_module
+def test_every_client_of_kafka_takes_in_how_to_log_in(path: Path) -> None:
+    lines = unsecured_clients(path)
+    if name_of(path) in SECURED_BY_CALLER:
+        assert len(lines) == 1
+    else:
+        assert lines == []
+
+
+def test_rule_of_clients_finds_one_that_forgets(tmp_path: Path) -> None:
+    module = tmp_path / "client.py"
+    module.write_text(
+        'Producer({"bootstrap.servers": servers, **more})\naiokafka.AIOKafkaConsumer(bootstrap_servers=s)\n'
+    )
+    assert unsecured_clients(module) == [1, 2]
+    module.write_text('Producer({"bootstrap.servers": servers, **security})\n')
+    assert unsecured_clients(module) == []

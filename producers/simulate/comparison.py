@@ -86,7 +86,15 @@ def found_in_receipts(contents: Iterable[ReceiptContent]) -> Found:
     for content in contents:
         accepted[content.organizer_bin] += content.accepted_count
         duplicate[content.organizer_bin] += content.duplicate_count
-        rows += [(content.topic, content.partition, notice.offset, notice.reject_code) for notice in content.rejects]
+        at = (content.topic, content.partition)
+        rows += [(*at, notice.offset, notice.reject_code) for notice in content.rejects]
+        for notice in content.settled:
+            if notice.outcome == ACCEPTED:
+                accepted[content.organizer_bin] += 1
+            elif notice.outcome == DUPLICATE:
+                duplicate[content.organizer_bin] += 1
+            else:
+                rows.append((*at, notice.offset, notice.outcome))
     return Found(dict(accepted), dict(duplicate), pl.DataFrame(rows, schema=REJECTS, orient="row"))
 
 

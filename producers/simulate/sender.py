@@ -21,10 +21,11 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from esep.errors import BrokerUnavailable, UsageError
 from esep.producers.faults import fault_of, no_topic
 from esep.producers.simulate.generator import MESSAGES
+from esep.security import PLAIN
 from esep.topics import EVENT_BYTES_MAX, events_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from esep.register import Register
 
@@ -73,11 +74,14 @@ class Pace:
 
 
 class MessageSender:
-    """Sends messages for any organizers. Not for several threads at once; connects when first needed."""
+    """Sends messages for any organizers. Not for several threads at once; connects when first needed.
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    security: see `esep.security`; of a principal that may write all their topics.
+    """
+
+    def __init__(self, bootstrap_servers: str, *, security: Mapping[str, str] = PLAIN) -> None:
         self._servers = bootstrap_servers
-        self._producer = Producer(_config(bootstrap_servers), logger=_log)
+        self._producer = Producer(_config(bootstrap_servers, security), logger=_log)
         self._offsets: defaultdict[tuple[str, int], array[int]] = defaultdict(lambda: array("q"))
         self._failure: tuple[KafkaError, str] | None = None
 
@@ -176,8 +180,9 @@ def _telling(pieces: Iterator[pl.DataFrame], told: Callable[[int], None]) -> Ite
         told(piece.height)
 
 
-def _config(bootstrap_servers: str) -> dict[str, Any]:
+def _config(bootstrap_servers: str, security: Mapping[str, str]) -> dict[str, Any]:
     return {
+        **security,
         "bootstrap.servers": bootstrap_servers,
         "enable.idempotence": True,
         "acks": "all",

@@ -22,6 +22,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from esep.errors import BrokerUnavailable, EsepError, InvariantBroken, PlaceTaken, SettingInvalid, Unfenced
 from esep.lineage import TopicPartition
+from esep.security import client_security
 from esep.sinks.clickhouse.frames import Records
 from esep.sinks.clickhouse.pending import Committed, Pending
 from esep.topics import LOADER
@@ -213,6 +214,7 @@ def _configuration(settings: Settings, place: str) -> dict[str, Any]:
         "allow.auto.create.topics": False,
         "auto.offset.reset": "error",
         "bootstrap.servers": settings.bootstrap_servers,
+        **client_security(settings),
         "client.id": place,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

@@ -23,10 +23,12 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from esep.errors import EsepError, InvariantBroken, SinkUnavailable
 from esep.lineage import TopicPartition
+from esep.security import client_security
 from esep.sinks.clickhouse.frames import Records, Rows, rows_of
 from esep.sinks.clickhouse.group import LoaderGroup, Mark, Superseded
 from esep.sinks.clickhouse.pending import EARLIEST, Pending, resume, to_insert, token
@@ -63,7 +65,9 @@ def run_loader(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        loader = Loader(settings, Store(settings), read_range, stop, on_step)
+        loader = Loader(
+            settings, Store(settings), partial(read_range, security=client_security(settings)), stop, on_step
+        )
         loader.run(topics_to_load(settings, organizer_bins), LoaderGroup)
     except EsepError as error:
         if not (stop.is_set() and isinstance(error, SinkUnavailable)):  # What was noted is repeated at the next start.

@@ -14,10 +14,12 @@ import confluent_kafka as ck
 from confluent_kafka import KafkaError, KafkaException
 
 from esep.errors import BrokerUnavailable, InvariantBroken
+from esep.security import PLAIN
 from esep.sinks.clickhouse.frames import Records
+from esep.topics import LOADER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from esep.lineage import TopicPartition
 
@@ -26,7 +28,13 @@ PATIENCE_S = 30.0  # Without progress; a broker that took over may have to find 
 _WAIT_S = 0.2
 
 
-def read_range(bootstrap_servers: str, source: TopicPartition, first: int, end: int) -> Iterator[Records]:
+def read_range(
+    bootstrap_servers: str,
+    source: TopicPartition,
+    first: int,
+    end: int,
+    security: Mapping[str, str] = PLAIN,
+) -> Iterator[Records]:
     """Yield the committed records from offset first up to end, exclusive, in chunks of at most `CHUNK`.
 
     Raises InvariantBroken if the range is not there any more, BrokerUnavailable if reading makes no progress.
@@ -35,9 +43,10 @@ def read_range(bootstrap_servers: str, source: TopicPartition, first: int, end: 
         {
             "auto.offset.reset": "error",
             "bootstrap.servers": bootstrap_servers,
+            **security,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "group.id": "range-reader",  # Asked for by librdkafka; never joined, for nothing is subscribed to.
+            "group.id": LOADER,  # Asked for by librdkafka; never joined, for nothing is subscribed to.
             "isolation.level": "read_committed",
             "log_level": 3,
         }

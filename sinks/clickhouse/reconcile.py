@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from esep.errors import BrokerUnavailable
 from esep.lineage import Lane, TopicPartition
+from esep.security import client_security
 from esep.sinks.clickhouse.books import LaneBooks, OrganizerBooks, Report, Side
 from esep.sinks.clickhouse.client import connect, translate
 from esep.sinks.clickhouse.frames import read
@@ -116,7 +117,7 @@ def _lanes(settings: Settings, client: Client, source: TopicPartition, bounds: B
 def _kafka_sides(settings: Settings, source: TopicPartition, bounds: Bounds) -> dict[TopicPartition, Side]:
     table = table_of(source.topic)
     tallies: defaultdict[TopicPartition, Tally] = defaultdict(Tally)
-    for records in read_range(settings.bootstrap_servers, source, *bounds):
+    for records in read_range(settings.bootstrap_servers, source, *bounds, client_security(settings)):
         for (topic, partition), part in read(records, table.record).group_by("cause_topic", "cause_partition"):
             tally = tallies[TopicPartition(str(topic), int(partition))]
             tally.add(part["row"])
@@ -176,7 +177,7 @@ def _accepted_rows(settings: Settings, accepted: dict[TopicPartition, Bounds]) -
         return None
     rows: Counter[str] = Counter()
     for source, bounds in accepted.items():
-        for records in read_range(settings.bootstrap_servers, source, *bounds):
+        for records in read_range(settings.bootstrap_servers, source, *bounds, client_security(settings)):
             rows.update(dict(read(records, "accepted")["organizer_bin"].value_counts().iter_rows()))
     return rows
 
@@ -208,7 +209,7 @@ def _bounds(settings: Settings, bins: list[str]) -> dict[TopicPartition, Bounds]
         if topic.name in names
         for partition in range(topic.partitions)
     ]
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, **client_security(settings), "log_level": 0})
     firsts, ends = (_listed(admin, sources, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
     return {source: Bounds(firsts[source], ends[source]) for source in sources}
 

@@ -9,8 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from esep.access_files import AccessFiles, write_bundle
 from esep.cli import output
-from esep.cli.send import send
+from esep.cli.send import address_of, send
 from esep.errors import FileUnusable, MappingInvalid, SettingInvalid, UsageError
 from tests.producers.bets import DESK, lost, new_bin, won, write_file
 from tests.producers.fake_intake import FakeIntake, make_topics
@@ -125,3 +126,27 @@ def test_help_shows_examples_and_exit_codes() -> None:
     assert "Exit code 0" in text
     for option in ("--stream", "--shift-days", "--rejected", "--receipt-key", "--no-wait", "--lang", "--json"):
         assert option in text
+
+
+def test_organizer_is_known_by_its_bundle_which_goes_before_the_line_that_runs_here(tmp_path: Path) -> None:
+    files = AccessFiles(tmp_path / "access")
+    files.init()
+    ca_pem = files.ca_file.read_text()
+    write_bundle(files.bundle_dir("940140000385"), "940140000385", "vR3p-4kQ", ca_pem, "127.0.0.1:15001")
+    write_bundle(tmp_path / "handover", "940140000385", "t7_Lm", ca_pem, "kafka-1.example:9093")
+    servers, security = address_of("940140000385", None, tmp_path, None)
+    assert (servers, security["sasl.password"]) == ("127.0.0.1:15001", "vR3p-4kQ")
+    servers, security = address_of("940140000385", tmp_path / "handover", tmp_path, None)
+    assert (servers, security["sasl.password"]) == ("kafka-1.example:9093", "t7_Lm")
+    assert address_of("950341000052", None, tmp_path, None)[1] == {}
+
+
+def test_brokers_named_elsewhere_are_not_told_the_password_of_the_line_that_runs_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = AccessFiles(tmp_path / "access")
+    files.init()
+    write_bundle(files.bundle_dir("940140000385"), "940140000385", "vR3p-4kQ", files.ca_file.read_text(), "nowhere:1")
+    assert address_of("940140000385", None, tmp_path, "kafka:9092") == ("kafka:9092", {})
+    monkeypatch.setenv("ESEP_BOOTSTRAP_SERVERS", "kafka:9092")
+    assert address_of("940140000385", None, tmp_path, None) == ("kafka:9092", {})

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esep.access_files import AccessFiles
 from esep.embedded import kafka_plan as module
 from esep.embedded.kafka_plan import BrokerPlan, plan_broker, plan_cluster
 from esep.errors import FileUnusable, SettingInvalid
@@ -81,6 +82,21 @@ def test_properties_say_what_the_plan_says(folder, ports):
     assert found["log.dirs"] == str(plan.data_dir / "log")
     assert found["listeners"] == f"CLIENT://127.0.0.1:{ports[0]},CONTROLLER://127.0.0.1:{ports[1]}"
     assert found["advertised.listeners"] == f"CLIENT://{plan.bootstrap_servers}"
+
+
+def test_secured_broker_lets_nobody_in_unasked_and_nobody_do_what_no_right_allows(tmp_path):
+    access = AccessFiles(tmp_path / "access")
+    access.init()
+    plan = plan_broker(tmp_path / "kafka")
+    secured = plan.properties(access)
+    text = dict(line.split("=", 1) for line in secured.splitlines())
+    assert text["listener.security.protocol.map"] == "CLIENT:SASL_SSL,CONTROLLER:SSL"
+    assert text["listener.name.controller.ssl.client.auth"] == "required"
+    assert text["allow.everyone.if.no.acl.found"] == "false"
+    assert text["super.users"] == "User:admin;User:broker"
+    assert access.password("broker") in secured
+    assert access.password("admin") not in secured
+    assert "PASSWORD" not in plan.properties().upper()
 
 
 def test_cluster_id_never_looks_like_an_option():

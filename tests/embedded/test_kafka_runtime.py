@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from esep.embedded.java import Java
-from esep.embedded.kafka_runtime import FLAGS, LOG_SETTINGS, KafkaRuntime
+import pytest
+
+from esep.embedded.java import Java, find_java
+from esep.embedded.kafka_runtime import FLAGS, LOG_SETTINGS, KafkaRuntime, argument_file, format_arguments
 
 JAVA = Java(Path("/opt/java/bin/java"), 21, 'openjdk version "21.0.4" 2026-01-20')
 RUNTIME = KafkaRuntime(JAVA, (Path("/cache/kafka_2.13-4.3.1.jar"), Path("/cache/slf4j-api-1.7.36.jar")))
@@ -51,3 +54,30 @@ def test_options_for_other_java_programs_do_not_reach_the_broker(monkeypatch):
 
 def test_log_settings_are_in_the_package():
     assert "${sys:esep.broker.log}" in LOG_SETTINGS.read_text()
+
+
+def test_passwords_of_the_first_users_stand_in_a_file_and_on_no_command_line():
+    told = format_arguments(PROPERTIES, "MkU3OEVBNTcwNTJENDM2Qg", {"admin": "vR3p-4kQ", "broker": "t7_Lm"})
+    assert told[-1] == "SCRAM-SHA-512=[name=broker,password=t7_Lm]"
+    command = RUNTIME.format_command_from(PROPERTIES, Path("/data/format.args"))
+    assert command[-1] == "@/data/format.args"
+    assert not any("vR3p-4kQ" in part for part in command)
+    assert "--add-scram" not in RUNTIME.format_command(PROPERTIES, "MkU3OEVBNTcwNTJENDM2Qg")
+
+
+@pytest.mark.parametrize(
+    "argument", ["plain", 'a "quoted" one', "C:\\data\\новый", "# no comment", "@file", "two words"]
+)
+def test_java_reads_from_the_file_what_was_written(tmp_path, argument):
+    """By Java itself: the value of a property, which it prints among its settings."""
+    (tmp_path / "arguments").write_text(argument_file([f"-Dtold={argument}", "-XshowSettings:properties", "-version"]))
+    java = [str(find_java().path), "-Dsun.jnu.encoding=UTF-8", "-Dfile.encoding=UTF-8", "-Dstderr.encoding=UTF-8"]
+    said = subprocess.run(
+        [*java, f"@{tmp_path / 'arguments'}"],
+        capture_output=True,
+        env={"LC_ALL": "C.UTF-8"},
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    assert f"    told = {argument}\n" in said.stderr

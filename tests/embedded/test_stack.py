@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from esep.access_files import AccessFiles
 from esep.embedded.stack import Stack, verdict_on_end
-from esep.errors import InvariantBroken, PartUnready, PlaceTaken, UsageError
+from esep.errors import InvariantBroken, PartUnready, PlaceTaken, SettingInvalid, UsageError
 
 REGISTER = Path(__file__).resolve().parent.parent.parent / "examples" / "register.yaml"
 _READY = """
@@ -82,3 +83,23 @@ def test_place_taken_is_tried_three_times_and_no_more() -> None:
 def test_waits_grow_to_a_bound_and_wrong_settings_are_final() -> None:
     assert [verdict_on_end(75, ends)[1] for ends in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
     assert verdict_on_end(UsageError.exit_code, 1)[0]
+
+
+def test_each_app_of_a_secured_line_acts_as_its_own_place(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, REGISTER, secured=True)
+    for name in ("intake-0", "totals-1"):
+        settings = stack.settings_as(name)
+        assert settings["kafka_user"] == name
+        assert settings["kafka_password_file"] == str(tmp_path / "access" / "passwords" / name)
+    assert "kafka_user" not in Stack(tmp_path / "plain", REGISTER).settings_as("intake-0")
+
+
+@pytest.mark.parametrize("secured", [True, False])
+def test_line_is_not_started_in_another_way_than_it_was_begun(tmp_path: Path, secured: bool) -> None:
+    """A broker without passwords would open what the one with them guards; the other way round nobody could log in."""
+    (tmp_path / "kafka" / "log").mkdir(parents=True)
+    if secured:
+        AccessFiles(tmp_path / "access").init()
+    Stack(tmp_path, REGISTER, secured=secured)
+    with pytest.raises(SettingInvalid, match="was begun with"):
+        Stack(tmp_path, REGISTER, secured=not secured)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import ValidationError
@@ -32,6 +32,9 @@ def other_value(name: str) -> tuple[str, Any]:
     if kind is int:
         number = FIELDS[name].default + 1
         return str(number), number
+    if get_origin(kind) is Literal:
+        other = next(one for one in get_args(kind) if one != FIELDS[name].default)
+        return other, other
     return ("/run/secrets/other", Path("/run/secrets/other")) if kind is not str else ("other", "other")
 
 
@@ -63,7 +66,7 @@ def test_variable_wins_over_a_callers_default_and_that_over_ours(name: str, monk
     text, value = other_value(name)
     assert getattr(load_settings({name: text}), name) == value
     monkeypatch.setenv(variable(name), text)
-    callers = str(FIELDS[name].default) if FIELDS[name].annotation is int else "callers"
+    callers = "callers" if FIELDS[name].annotation in {str, Path, Path | None} else str(FIELDS[name].default)
     assert getattr(load_settings({name: callers}), name) == value
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from esep.access import OPERATOR
 from esep.cli.operate import bring_up
 from esep.embedded.stack import Stack
 from esep.register import Register, load_register
@@ -66,8 +67,11 @@ class Line:
 
 
 @contextmanager
-def line(data_dir: Path, register: Path = REGISTER, **environment: str) -> Iterator[Line]:
-    """Bring the line up below a directory, with the organizers of a register; end it with the context."""
-    with Stack(data_dir, register) as stack:
+def line(data_dir: Path, register: Path = REGISTER, *, secured: bool = False, **environment: str) -> Iterator[Line]:
+    """Bring the line up below a directory, with the organizers of a register; end it with the context.
+
+    What is asked is asked as the operator.
+    """
+    with Stack(data_dir, register, secured=secured) as stack:
         bring_up(stack, environment)
-        yield Line(stack, load_settings(stack.settings), load_register(register))
+        yield Line(stack, load_settings(stack.settings_as(OPERATOR)), load_register(register))

@@ -183,7 +183,7 @@ def test_block_with_a_header_name_that_is_no_text_is_read_all_the_same(broker: B
             aiokafka.TopicPartition(*topics.source(0)), MemoryRecords(log), [], 4, None, None, True, READ_COMMITTED
         ),
         Room(100, 1 << 20),
-        reread_with(broker.bootstrap_servers),
+        reread_with(broker.bootstrap_servers, "totals"),
     )
     assert batch is not None
     assert batch.offsets == [4, 5, 6, 7, 8]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from esep.keys import make_receipt_key, make_routing_key
+from esep.security import librdkafka_properties
 from esep.stream_apps import launch
 from esep.stream_apps.batches import Limits
 
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     make_routing_key(tmp_path / "routing.key")
     make_receipt_key(tmp_path / "receipt.key")
+    (tmp_path / "ca.crt").write_text("the certificate\n")
+    (tmp_path / "password").write_text("vR3p-4kQ\n")
     given: dict[str, Any] = {}
 
     def run_worker(stage: Any, **options: Any) -> int:
@@ -34,6 +37,10 @@ def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tm
         "POLL_WAIT_MS": "5",
         "SESSION_TIMEOUT_MS": "6000",
         "STATUS_FILE": str(tmp_path / "status.json"),
+        "KAFKA_SECURITY": "SASL_SSL",
+        "KAFKA_CA_FILE": str(tmp_path / "ca.crt"),
+        "KAFKA_USER": f"{name}-3",
+        "KAFKA_PASSWORD_FILE": str(tmp_path / "password"),
         "REGISTER_FILE": str(ROOT / "examples" / "register.yaml"),
         "ROUTING_KEY_FILE": str(tmp_path / "routing.key"),
         "RECEIPT_KEY_FILE": str(tmp_path / "receipt.key"),
@@ -48,4 +55,5 @@ def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tm
         "ordinal": 3,
         "limits": Limits(records_max=7, bytes_max=2048, spacing_ms=5, session_timeout_ms=6000),
         "status_path": tmp_path / "status.json",
+        "security": librdkafka_properties(f"{name}-3", "vR3p-4kQ", "the certificate\n"),
     }

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from esep.errors import FileUnusable, SettingInvalid, UsageError
-from esep.producers.client import OrganizerClient
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.send import send_file
+from esep.producers.sender import EventSender
 from esep.producers.summary import Outcome, Summary
 from tests.producers.bets import DESK, IINS, ROOT, lost, new_bin, won, write_file
 from tests.producers.fake_intake import KEY, WAIT_S, FakeIntake, decoded, make_topics, read_events
@@ -39,7 +39,7 @@ class Desk:
         self._servers = bootstrap_servers
 
     def send(self, path: Path, *, wait: bool = True, now: datetime = NOW, **options: object) -> Summary:
-        with OrganizerClient(self.bin, self._servers) as client:
+        with EventSender(self.bin, self._servers) as client:
             given = {"now": now, "show_progress": False, "receipt_wait_s": WAIT_S, **options}
             if not wait:
                 return send_file(path, DESK, client, receipts=None, **given)  # type: ignore[arg-type]
@@ -207,7 +207,7 @@ def test_receipts_that_stay_away_end_the_wait_with_a_clear_outcome(broker: Broke
     make_topics(broker.bootstrap_servers, organizer_bin)
     path = write_file(tmp_path / "desk-7.csv", won("t-1"), lost("t-2"))
     with (
-        OrganizerClient(organizer_bin, broker.bootstrap_servers) as client,
+        EventSender(organizer_bin, broker.bootstrap_servers) as client,
         ReceiptReader(organizer_bin, broker.bootstrap_servers) as receipts,
     ):
         summary = send_file(path, DESK, client, receipts=receipts, now=NOW, receipt_wait_s=0.2)
@@ -225,7 +225,7 @@ def test_two_streams_of_one_organizer_at_the_same_time_are_told_apart(desk: Desk
 
 def test_file_whose_rows_are_all_broken_needs_no_broker(tmp_path: Path) -> None:
     path = write_file(tmp_path / "desk-7.csv", lost("t-1", stake="0"))
-    with OrganizerClient("940140000385", NOWHERE) as client:
+    with EventSender("940140000385", NOWHERE) as client:
         summary = send_file(path, DESK, client, receipts=None, now=NOW)
     assert (summary.outcome, summary.exit_code, summary.events_sent) == (Outcome.COMPLETE, 1, 0)
 
@@ -235,7 +235,7 @@ def test_nothing_is_sent_of_a_file_that_cannot_be_used(tmp_path: Path) -> None:
     empty = tmp_path / "desk-7.csv"
     empty.touch()
     good = write_file(tmp_path / "касса 7.csv", lost("t-1"))
-    with OrganizerClient("940140000385", NOWHERE) as client:
+    with EventSender("940140000385", NOWHERE) as client:
         with pytest.raises(FileUnusable, match="FILE_EMPTY"):
             send_file(empty, DESK, client, receipts=None)
         with pytest.raises(UsageError, match="stream id"):
@@ -248,7 +248,7 @@ def test_nothing_is_sent_of_a_file_that_cannot_be_used(tmp_path: Path) -> None:
 def test_topic_that_does_not_exist_is_said_before_anything_is_sent(broker: Broker, tmp_path: Path) -> None:
     path = write_file(tmp_path / "desk-7.csv", lost("t-1"))
     with (
-        OrganizerClient(new_bin(), broker.bootstrap_servers) as client,
+        EventSender(new_bin(), broker.bootstrap_servers) as client,
         pytest.raises(SettingInvalid, match="no topic"),
     ):
         send_file(path, DESK, client, receipts=None, now=NOW)

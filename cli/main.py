@@ -35,6 +35,7 @@ COMMANDS = {
     "down": Entry("esep.cli.operate", "down", "all"),
     "status": Entry("esep.cli.operate", "status", "all"),
     "send": Entry("esep.cli.send", "send"),
+    "spool": Entry("esep.cli.spool", "spool"),
     "sql": Entry("esep.cli.sql", "sql", "sink"),
     "alerts": Entry("esep.cli.alerts", "alerts"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
@@ -75,6 +76,10 @@ def _command(name: str, entry: Entry) -> Any:
         if error.name is None or error.name.startswith("esep"):
             raise
         return _missing(name, entry, error.name)
+    if isinstance(function, typer.Typer):  # A command with subcommands of its own.
+        group = typer.main.get_command(function)
+        group.name = name
+        return group
     return _single(name, function)
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from esep.producers.client import OrganizerClient
 from tests.producers.spooling import bet, paid
 
 _SAYING = threading.Lock()
+_BETWEEN_S = 0.005  # So that others have something of the machine.
 
 
 def main() -> None:
@@ -33,13 +36,15 @@ def _send(client: OrganizerClient, seed: str, place: int) -> None:
     while True:
         number += 1
         ticket = f"{seed}-{place}-{number}"
+        at = datetime.now(UTC) - timedelta(hours=3)
         if place % 2:
-            said = client.send_many([bet(ticket), paid(ticket), bet(f"{ticket}b")], f"desk-{place // 2}")
+            said = client.send_many([bet(ticket, at), paid(ticket, at), bet(f"{ticket}b", at)], f"desk-{place // 2}")
         else:
-            said = [client.send(bet(ticket), f"desk-{place // 2}")]
+            said = [client.send(bet(ticket, at), f"desk-{place // 2}")]
         with _SAYING:
             sys.stdout.write("".join(f"{entry_id}\n" for entry_id in said))
             sys.stdout.flush()
+        time.sleep(_BETWEEN_S)
 
 
 if __name__ == "__main__":

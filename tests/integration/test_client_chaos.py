@@ -1,0 +1,86 @@
+"""The client is killed every few seconds while the broker goes away and comes back: the ledger has each event once."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from esep.keys import load_receipt_public_key
+from esep.producers.client import OrganizerClient
+from tests.integration.line import ROOT, Line, line
+from tests.producers.spooling import ORGANIZER, kept
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+CHAOS_S = float(os.environ.get("ESEP_CHAOS_S", "24"))  # `make chaos-client` takes two minutes.
+_LIVES_AWAY = 2  # Every third life of the client begins with a broker that is killed, and so does the one after it.
+
+
+def live(up: Line, path: Path, life: int, seconds: float, said: IO[str]) -> None:
+    """Run the client for some seconds, then kill it; what it says goes into a file."""
+    call = [sys.executable, "-m", "tests.producers.client_process"]
+    call += [str(path), ORGANIZER, up.settings.bootstrap_servers, str(life)]
+    with subprocess.Popen(call, cwd=ROOT, stdout=said) as process:
+        try:
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                assert process.poll() is None, "the client ended by itself"
+                up.stack.tend()
+                time.sleep(0.05)
+        finally:
+            process.kill()
+
+
+def rage(up: Line, path: Path, said: IO[str]) -> int:
+    """Kill clients and the broker until the time is over; return how many lives it took."""
+    draw = random.Random(4)
+    over, life = time.monotonic() + CHAOS_S, 0
+    while time.monotonic() < over or life < 3:
+        if life % 3 == 1:
+            up.stack.broker.kill()
+        live(up, path, life, draw.uniform(1.5, 4.5), said)
+        if life % 3 == _LIVES_AWAY:
+            bring_back(up)
+        life += 1
+    bring_back(up)
+    return life
+
+
+def bring_back(up: Line) -> None:
+    up.stack.broker.stop()
+    up.stack.broker.start()
+    up.stack.broker.wait_ready()
+
+
+def test_client_and_broker_killed_again_and_again_lose_and_double_nothing(tmp_path: Path) -> None:
+    path, out = tmp_path / "esep.spool", tmp_path / "said"
+    with line(tmp_path / "line") as up:
+        with out.open("w") as said:
+            lives = rage(up, path, said)
+        key = load_receipt_public_key((up.stack.data_dir / "keys" / "receipt.pub").read_bytes())
+        with OrganizerClient(ORGANIZER, up.settings.bootstrap_servers, path, receipt_key=key) as client:
+            client.flush(90)
+            up.wait_until("all is receipted", lambda: client.status().sent == 0)
+            status = client.status()
+        rows = kept(path)
+        told = [entry_id for entry_id in out.read_text().splitlines(keepends=True) if entry_id.endswith("\n")]
+        assert lives >= 3
+        assert len(rows) > 100 * lives
+        assert (status.receipted, status.rejected, status.spooled, status.receipts_refused) == (len(rows), 0, 0, 0)
+        spooled = {f"{ORGANIZER}/{row.stream_id}/{row.sequence}" for row in rows}
+        assert {entry_id.strip() for entry_id in told} <= spooled, "what the client was told of is kept"
+        assert len(told) == len(set(told)), "no number was given twice"
+        up.wait_rows("ledger", len(rows))
+        up.assert_balanced()
+        ledger = up.query("SELECT entry_id, stream_id, sequence FROM ledger ORDER BY origin_partition, origin_offset")
+        assert len(ledger) == len(rows)
+        assert {row["entry_id"] for row in ledger} == spooled
+        for stream in ("desk-0", "desk-1"):
+            numbers = [row["sequence"] for row in ledger if row["stream_id"] == stream]
+            assert numbers == list(range(1, len(numbers) + 1)), "in order, without a gap"

@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check bench pages lock clean
+.PHONY: help setup demo up down test check chaos-client bench pages lock clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Make the environment in .venv with the esep command in it
 
@@ -30,6 +30,9 @@ down:  ## Stop what make up started
 
 test: setup  ## All tests, checks of style and types included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+chaos-client: setup  ## Kill an organizer's client and the broker for two minutes; count what arrived
+	ESEP_CHAOS_S=120 $(BIN)/python -m pytest tests/integration/test_client_chaos.py
 
 check: setup  ## Style and types only
 	$(BIN)/ruff check .

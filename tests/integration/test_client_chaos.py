@@ -7,8 +7,8 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -19,34 +19,43 @@ from tests.producers.spooling import ORGANIZER, kept
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 CHAOS_S = float(os.environ.get("ESEP_CHAOS_S", "24"))  # `make chaos-client` takes two minutes.
-_LIVES_AWAY = 2  # Every third life of the client begins with a broker that is killed, and so does the one after it.
+_START_S = 60.0  # A busy machine takes its time to load a program.
 
 
-def live(up: Line, path: Path, life: int, seconds: float, said: IO[str]) -> None:
-    """Run the client for some seconds, then kill it; what it says goes into a file."""
+def live(up: Line, path: Path, life: int, seconds: float, out: Path) -> None:
+    """Run the client until it has said something and some seconds more, then kill it.
+
+    In the middle of the first life of three the broker is killed, in the middle of the third it comes back.
+    """
     call = [sys.executable, "-m", "tests.producers.client_process"]
     call += [str(path), ORGANIZER, up.settings.bootstrap_servers, str(life)]
-    with subprocess.Popen(call, cwd=ROOT, stdout=said) as process:
+    before = out.stat().st_size
+    with out.open("a") as said, subprocess.Popen(call, cwd=ROOT, stdout=said) as process:
         try:
-            deadline = time.monotonic() + seconds
-            while time.monotonic() < deadline:
-                assert process.poll() is None, "the client ended by itself"
-                up.stack.tend()
-                time.sleep(0.05)
+            up.wait_until("the client sends", lambda: out.stat().st_size > before, _START_S)
+            up.wait_until("half a life", over(seconds / 2))
+            if life % 3 == 0:
+                up.stack.broker.kill()
+            elif life % 3 == 2:
+                bring_back(up)
+            up.wait_until("the other half", over(seconds / 2))
+            assert process.poll() is None, "the client ended by itself"
         finally:
             process.kill()
 
 
-def rage(up: Line, path: Path, said: IO[str]) -> int:
+def over(seconds: float) -> Callable[[], bool]:
+    """Return what becomes true after some seconds."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
+
+
+def rage(up: Line, path: Path, out: Path) -> int:
     """Kill clients and the broker until the time is over; return how many lives it took."""
     draw = random.Random(4)
-    over, life = time.monotonic() + CHAOS_S, 0
-    while time.monotonic() < over or life < 3:
-        if life % 3 == 1:
-            up.stack.broker.kill()
-        live(up, path, life, draw.uniform(1.5, 4.5), said)
-        if life % 3 == _LIVES_AWAY:
-            bring_back(up)
+    is_over, life = over(CHAOS_S), 0
+    while life < 3 or not is_over():
+        live(up, path, life, draw.uniform(1.0, 5.0), out)
         life += 1
     bring_back(up)
     return life
@@ -61,8 +70,8 @@ def bring_back(up: Line) -> None:
 def test_client_and_broker_killed_again_and_again_lose_and_double_nothing(tmp_path: Path) -> None:
     path, out = tmp_path / "esep.spool", tmp_path / "said"
     with line(tmp_path / "line") as up:
-        with out.open("w") as said:
-            lives = rage(up, path, said)
+        out.touch()
+        lives = rage(up, path, out)
         key = load_receipt_public_key((up.stack.data_dir / "keys" / "receipt.pub").read_bytes())
         with OrganizerClient(ORGANIZER, up.settings.bootstrap_servers, path, receipt_key=key) as client:
             client.flush(90)

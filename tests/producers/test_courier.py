@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from esep.embedded.kafka import KafkaBroker
 from esep.errors import SettingInvalid
+from esep.producers import courier
 from esep.producers.answers import State
 from esep.producers.courier import _WINDOW, Courier
 from esep.producers.group_commit import GroupCommit
@@ -151,9 +152,14 @@ def test_events_kept_while_the_broker_is_away_arrive_in_order_when_it_is_back_an
 
 
 def test_event_that_the_broker_refuses_is_not_overtaken_and_goes_when_it_may(
-    broker: Broker, organizer: str, tmp_path: Path
+    broker: Broker, organizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The topic takes less than an event needs; then it takes more."""
+    """The topic takes less than an event needs; then it takes more. Each event is a batch of its own, and the courier is slow to hear.
+
+    Without the gapless guarantee of librdkafka the events behind it would be on the topic by then (tried).
+    """
+    config = courier._config
+    monkeypatch.setattr(courier, "_config", lambda *given: {**config(*given), "batch.num.messages": 1})
 
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
 
@@ -167,6 +173,8 @@ def test_event_that_the_broker_refuses_is_not_overtaken_and_goes_when_it_may(
     with Sending(tmp_path / "esep.spool", organizer, broker.bootstrap_servers) as sending:
         sending.keep("desk-7", 50)
         sending.wait_sent()
+        serve = sending.courier._serve
+        monkeypatch.setattr(sending.courier, "_serve", lambda: (time.sleep(0.5), serve()))
         sending.keep("desk-7", 1, random.Random(7).randbytes(50_000).hex())  # So that it cannot be compressed away.
         for _ in range(20):
             sending.keep("desk-7", 5)
@@ -174,6 +182,7 @@ def test_event_that_the_broker_refuses_is_not_overtaken_and_goes_when_it_may(
         sending.keep("desk-7", 50)
         until(lambda: sending.courier._pause_s > 0.5)
         assert arrived(broker.bootstrap_servers, organizer) == {"desk-7": list(range(1, 51))}
+        monkeypatch.undo()
         limit(1_000_000)
         sending.wait_sent()
     assert arrived(broker.bootstrap_servers, organizer) == {"desk-7": list(range(1, 202))}
@@ -204,16 +213,16 @@ def test_acknowledgements_that_a_full_disk_cannot_take_are_noted_when_it_can(tmp
     """The answer of a broker, without one: the shell keeps what the spool could not."""
     spool = Spool(tmp_path / "esep.spool", ORGANIZER)
     writer = GroupCommit(spool)
-    courier = Courier(spool, writer, NOWHERE, security={}, late_s=60.0)
+    shell = Courier(spool, writer, NOWHERE, security={}, late_s=60.0)
     writer.submit(partial(spool.append, "desk-7", [bet("t-1")])).result(WAIT_S)
-    courier._stopping.set()
-    courier._thread.join(WAIT_S)
+    shell._stopping.set()
+    shell._thread.join(WAIT_S)
     acks = [Ack(1, 0, 0)]
     fault = SettingInvalid("the disk is full")
-    courier._recorded(acks, fault)
-    assert (courier._acks, courier.fault) == (acks, fault)
-    courier._record_at_s = 0.0
-    courier._record()
+    shell._recorded(acks, fault)
+    assert (shell._acks, shell.fault) == (acks, fault)
+    shell._record_at_s = 0.0
+    shell._record()
     until(lambda: spool.tally[State.SENT] == 1)
     writer.close()
     spool.close()

@@ -9,6 +9,9 @@ Promises  every event of the spool arrives, again after a restart if its acknowl
 The producer is idempotent and gapless and never gives an event up by itself. If one is refused all the same (no access,
 no such topic, too large for the broker), everything under way is thrown away and sending begins anew with the first
 event that is not acknowledged, by a producer of its own: what had arrived arrives again, as a duplicate.
+
+A broker takes any first number of a producer that it does not know: if a new producer's first batch were refused, the
+second would be taken, were it under way already (seen). So the first event of each stream goes alone.
 """
 
 from __future__ import annotations
@@ -74,6 +77,8 @@ class Courier:
         self.late = LateWatch(late_s, self._reader.ends_unanswered(), time.monotonic())
         self._cursor = 0  # All events to send up to this id are under way.
         self._has_more = True
+        self._probing: set[str] = set()  # Streams whose first event by this producer is under way,
+        self._proven: set[str] = set()  # and those where it has arrived.
         self._refused: KafkaError | None = None
         self._pause_s = _PAUSE_S
         self._acks: list[Ack] = []
@@ -136,8 +141,12 @@ class Courier:
             return
         with closing(self._reader.unsent(self._cursor)) as events:
             for event in events:
-                if room == 0 or not self._produce(event.event, event.stream_id, event.value):
+                if room == 0 or event.stream_id in self._probing:
                     return
+                if not self._produce(event.event, event.stream_id, event.value):
+                    return
+                if event.stream_id not in self._proven:
+                    self._probing.add(event.stream_id)
                 self._cursor = event.event
                 room -= 1
         self._has_more = False
@@ -145,7 +154,7 @@ class Courier:
     def _produce(self, event: int, stream_id: str, value: bytes) -> bool:
         """Return whether librdkafka has taken an event."""
         try:
-            self._producer.produce(self.topic, value, stream_id, on_delivery=partial(self._delivered, event))
+            self._producer.produce(self.topic, value, stream_id, on_delivery=partial(self._delivered, event, stream_id))
         except BufferError:
             return False
         except KafkaException as error:
@@ -162,10 +171,12 @@ class Courier:
             self._producer.poll(0)
         self.late.look(time.monotonic())
 
-    def _delivered(self, event: int, error: KafkaError | None, message: Any) -> None:
+    def _delivered(self, event: int, stream_id: str, error: KafkaError | None, message: Any) -> None:
         if error is not None:
             self._refused = self._refused or error
             return
+        self._probing.discard(stream_id)
+        self._proven.add(stream_id)
         self.fault = None
         self._pause_s = _PAUSE_S
         self._acks.append(Ack(event, message.partition(), message.offset()))
@@ -213,6 +224,8 @@ class Courier:
         self._stopping.wait(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX)
         self._producer = self._new_producer()
+        self._probing.clear()
+        self._proven.clear()
         self._refused = None
         self._cursor = 0
         self._has_more = True

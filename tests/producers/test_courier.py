@@ -176,9 +176,10 @@ def test_event_that_the_broker_refuses_is_not_overtaken_and_goes_when_it_may(
         sending.wait_sent()
         serve = sending.courier._serve
         monkeypatch.setattr(sending.courier, "_serve", lambda: (time.sleep(0.5), serve()))
-        sending.keep("desk-7", 1, random.Random(7).randbytes(50_000).hex())  # So that it cannot be compressed away.
-        for _ in range(20):
-            sending.keep("desk-7", 5)
+        large = bet(random.Random(7).randbytes(50_000).hex())  # So that it cannot be compressed away.
+        work = partial(sending.spool.append, "desk-7", [large, *[bet("t-1")] * 100])
+        sending.writer.submit(work).result(WAIT_S)
+        sending.courier.wake()
         until(lambda: sending.courier.fault is not None)
         sending.keep("desk-7", 50)
         until(lambda: sending.courier._pause_s > 0.5)

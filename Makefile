@@ -31,7 +31,7 @@ down:  ## Stop what make up started
 test: setup  ## All tests, checks of style and types included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-chaos-client: setup  ## Kill an organizer's client and the broker for two minutes; count what arrived
+chaos-client: setup  ## Kill an organizer's client for two minutes while the broker comes and goes
 	ESEP_CHAOS_S=120 $(BIN)/python -m pytest tests/integration/test_client_chaos.py
 
 check: setup  ## Style and types only

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check bench load pages golden conformance-java lock clean
+.PHONY: help setup demo up down test check chaos-client bench load pages golden conformance-java lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ down:  ## Stop what make up started
 
 test: setup  ## All tests, checks of style and types included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+chaos-client: setup  ## Kill an organizer's client for two minutes while the broker comes and goes
+	ESEP_CHAOS_S=120 $(BIN)/python -m pytest tests/integration/test_client_chaos.py
 
 check: setup  ## Style and types only
 	$(BIN)/ruff check .

@@ -26,10 +26,10 @@ from esep.cli.output import out, print_table
 from esep.embedded.stack import Stack
 from esep.errors import FileUnusable, PartUnready
 from esep.money import tenge_text
-from esep.producers.client import OrganizerClient
 from esep.producers.mapping import load_mapping
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.send import send_file
+from esep.producers.sender import EventSender
 from esep.producers.summary import Summary
 from esep.register import load_register
 from esep.settings import Settings, load_settings
@@ -109,7 +109,7 @@ def _send_all(file: Path, bins: tuple[str, ...], settings: Settings) -> tuple[li
     mapping = load_mapping("bustabit")
     for organizer_bin in bins:
         with (
-            OrganizerClient(organizer_bin, settings.bootstrap_servers, journal=True) as client,
+            EventSender(organizer_bin, settings.bootstrap_servers, journal=True) as client,
             ReceiptReader(organizer_bin, settings.bootstrap_servers) as receipts,
         ):
             summaries.append(send_file(file, mapping, client, receipts=receipts))

@@ -37,6 +37,7 @@ COMMANDS = {
     "send": Entry("esep.cli.send", "send"),
     "simulate": Entry("esep.cli.simulate", "simulate"),
     "check": Entry("esep.cli.check", "check"),
+    "spool": Entry("esep.cli.spool", "spool"),
     "sql": Entry("esep.cli.sql", "sql", "sink"),
     "alerts": Entry("esep.cli.alerts", "alerts"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
@@ -78,7 +79,11 @@ def _command(name: str, entry: Entry) -> Any:
         if error.name is None or error.name.startswith("esep"):
             raise
         return _missing(name, entry, error.name)
-    return typer.main.get_command(function) if isinstance(function, typer.Typer) else _single(name, function)
+    if isinstance(function, typer.Typer):  # A command with subcommands of its own.
+        group = typer.main.get_command(function)
+        group.name = name
+        return group
+    return _single(name, function)
 
 
 def _missing(name: str, entry: Entry, library: str) -> Any:

@@ -20,11 +20,11 @@ from esep.cli.output import err, out, print_json, print_table
 from esep.errors import FileUnusable
 from esep.kafka_wire import connect_any
 from esep.keys import load_receipt_public_key
-from esep.producers.client import OrganizerClient
 from esep.producers.mapping import LAST_BET_YESTERDAY, included_mappings, load_mapping
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.row_codes import Language, text_of
 from esep.producers.send import send_file
+from esep.producers.sender import EventSender
 from esep.producers.summary import WHAT_TO_DO, Summary
 from esep.security import client_security
 from esep.settings import load_settings
@@ -95,7 +95,7 @@ def send(
         connect_any(servers, security, _LOGIN_S_MAX).close()
     public_key = load_receipt_public_key(_content(receipt_key)) if receipt_key else None
     with ExitStack() as open_until_done:
-        client = open_until_done.enter_context(OrganizerClient(organizer, servers, security=security))
+        client = open_until_done.enter_context(EventSender(organizer, servers, security=security))
         reader = None if no_wait else ReceiptReader(organizer, servers, public_key=public_key, security=security)
         summary = send_file(
             file,

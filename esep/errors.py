@@ -4,6 +4,7 @@ EsepError
 ├── TransientError    abort and retry with backoff, then stop; commit nothing meanwhile
 │   ├── BrokerUnavailable
 │   ├── SinkUnavailable
+│   ├── SpoolUnwritable
 │   └── PartUnready
 ├── InvariantBroken   our fault: stop the process at once, commit nothing
 │   ├── PositionMismatch
@@ -59,6 +60,10 @@ class BrokerUnavailable(TransientError):
 
 class SinkUnavailable(TransientError):
     """ClickHouse did not answer in time, or refused for want of resources."""
+
+
+class SpoolUnwritable(TransientError):
+    """An organizer's spool took nothing: its disk is full or failed, or the spool is as large as it may be."""
 
 
 class PartUnready(TransientError):

@@ -1,188 +1,219 @@
-"""The organizer's client: typed events, or frames of them, onto the organizer's topic, in order and without loss.
+"""The organizer's client: what it has taken is on disk with its number, and reaches the authority whatever happens.
 
-Reads     events of `esep.events`; unified frames with whose and which one each event is
-Writes    organizer.<BIN>.events, message key = stream id
-Promises  an event is on the topic once per hand-over (idempotent producer, acks=all), in the partition where the Java
-          client would put it; what could not be delivered is raised, at the latest by `flush` (box: producers)
+Reads     events of `esep.events`, from any number of threads
+Writes    the spool, at once; organizer.<BIN>.events, in the background
+Promises  `send` returns after its event is durable (survives a power cut); the event is then delivered, in the order of
+          its stream, after any crash or outage, under this number and with these bytes for ever; callers never wait for
+          the broker (DESIGN §5 "Outbox"; clauses O9-4.4, O9-4.5; box: producers)
 
-    with OrganizerClient("940140000385", "127.0.0.1:9092", next_sequences={"desk-7": 118}) as client:
+    with OrganizerClient("940140000385", "127.0.0.1:9092", Path("esep.spool"), receipt_key=key) as client:
         entry_id = client.send(wager, "desk-7")         # '940140000385/desk-7/118'
-
-Sequences are kept in memory: a process that starts anew must say where each stream continues. A spool that keeps
-events and numbers on disk before they are sent (DESIGN §5, outbox) is to take this place.
 """
 
 from __future__ import annotations
 
-import logging
+import os
+import threading
 import time
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Self, TypedDict, TypeVar
 
-import polars as pl
-from confluent_kafka import KafkaError, KafkaException, Producer
-
-from esep.checks import check_form
-from esep.codec import encode, encode_one
-from esep.errors import BrokerUnavailable, EsepError, UsageError
-from esep.events import PAYOUT, WAGER, Event, Payout, Wager, events_frame, numbered, schema_of, unified
-from esep.identifiers import is_bin
-from esep.producers.faults import fault_of, no_topic
-from esep.producers.numbering import refuse_stream_id
+from esep.errors import BrokerUnavailable, EsepError, SpoolUnwritable, UsageError
+from esep.producers.answers import State
+from esep.producers.courier import Courier
+from esep.producers.group_commit import GroupCommit
+from esep.producers.receipt_keeper import ReceiptKeeper
+from esep.producers.records import check_events
+from esep.producers.spool import Spool
+from esep.producers.spool_reader import SpoolReader
 from esep.security import PLAIN
-from esep.topics import EVENT_BYTES_MAX, events_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
     from types import TracebackType
 
-_SLICE_ROWS = 10_000  # Rows encoded at a time: some 3 MB of messages.
-_SERVE_EVERY = 1_000  # Messages between two looks at what has been delivered.
-_LEAVE_S = 5.0  # How long a client that ends by an error waits for what it throws away.
-_log = logging.getLogger(__name__)
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from esep.events import Event, Payout, Wager
+
+WAITING_MAX = 10_000  # Calls that wait for the disk at a time; more wait for these.
+RECEIPT_LATE_S = 300.0  # Intake answers within a second while it runs.
+_COMMIT_S = 60.0  # A disk takes milliseconds, a busy one a second.
+_LEAVE_S = 10.0
+_LOOK_S = 0.2
+T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Span:
-    """What the broker has acknowledged in one partition: first and last offset, and how many messages of ours."""
+class ClientOptions(TypedDict, total=False):
+    """What `OrganizerClient` may be told besides; see there."""
 
-    partition: int
-    first: int
-    last: int
-    count: int = 1
+    receipt_key: Ed25519PublicKey | None
+    security: Mapping[str, str]
+    first_sequences: Mapping[str, int]
+    bytes_max: int | None
+    late_s: float
 
-    @property
-    def is_ours_alone(self) -> bool:
-        """Whether no other producer's message lies between the first and the last."""
-        return self.last - self.first + 1 == self.count
 
-    def add(self, offset: int) -> None:
-        """Take in another acknowledged message."""
-        self.first, self.last, self.count = min(self.first, offset), max(self.last, offset), self.count + 1
+@dataclass(frozen=True, slots=True)
+class ClientStatus:
+    """How a client stands: events by state; of those sent, how many wait too long for their receipt; what is wrong."""
+
+    spooled: int
+    sent: int
+    receipted: int
+    rejected: int
+    late: int
+    receipts_refused: int  # Receipts since the start that did not verify.
+    faults: tuple[EsepError, ...]
 
 
 class OrganizerClient:
-    """Sends one organizer's events. Not for several threads at once.
+    """Reports one organizer's events. For any number of threads; one client per spool.
 
-    next_sequences: per stream the sequence of its next event; streams not named begin with 1. journal: keep when each
-    message was handed over (24 bytes and more per message, so for measurements only). queue_records_max: messages
-    under way at a time; more wait. delivery_timeout_s: after that an event that no broker took is given up and raised.
-    security: librdkafka's properties of `esep.security`, or of a bundle (`esep.access_files.read_bundle`).
-    Raises UsageError if organizer_bin is no BIN; connects when first needed.
+    receipt_key: the authority's; without it no receipt is read, and events stay SENT. security: properties of
+    librdkafka for TLS and SASL (`security.protocol`, `ssl.*`, `sasl.*`). first_sequences: with which sequence a stream
+    goes on that another system has numbered so far; only for streams new to the spool. bytes_max: of the spool; beyond
+    it events are refused. late_s: after how long without a receipt `status` calls an event late.
+
+    Raises UsageError for what is no BIN, FileUnusable for a spool that is in use or another's, SettingInvalid for
+    properties that librdkafka does not take. Starts without any broker.
     """
 
     def __init__(
         self,
         organizer_bin: str,
         bootstrap_servers: str,
+        spool_path: Path,
         *,
-        next_sequences: Mapping[str, int] | None = None,
-        journal: bool = False,
-        queue_records_max: int = 100_000,
-        delivery_timeout_s: float = 60.0,
+        receipt_key: Ed25519PublicKey | None = None,
         security: Mapping[str, str] = PLAIN,
+        first_sequences: Mapping[str, int] = MappingProxyType({}),
+        bytes_max: int | None = None,
+        late_s: float = RECEIPT_LATE_S,
     ) -> None:
-        if not is_bin(organizer_bin):
-            raise UsageError(f"{organizer_bin!r} is no BIN", hint="12 digits with a right control digit")
         self.organizer_bin = organizer_bin
-        self.bootstrap_servers = bootstrap_servers
-        self.topic = events_topic(organizer_bin)
-        self._delivery_timeout_s = delivery_timeout_s
-        self._next_sequences = dict(next_sequences or {})
-        self._journal: list[tuple[str, int, int]] | None = [] if journal else None
-        self._spans: dict[int, Span] = {}
-        self._first_failure: KafkaError | None = None
-        self._failed_count = 0
-        self._producer = Producer(
-            {**_config(bootstrap_servers, queue_records_max, delivery_timeout_s), **security}, logger=_log
+        self._pid = os.getpid()
+        self._room = threading.BoundedSemaphore(WAITING_MAX)
+        self._reading = threading.Lock()
+        self._closed = False
+        with ExitStack() as undo:
+            self._spool = Spool(spool_path, organizer_bin, first_sequences=first_sequences, bytes_max=bytes_max)
+            undo.callback(self._spool.close)
+            self._reader = SpoolReader(spool_path)
+            undo.callback(self._reader.close)
+            self._writer = GroupCommit(self._spool)
+            undo.callback(self._writer.close)
+            self._courier = Courier(self._spool, self._writer, bootstrap_servers, security=security, late_s=late_s)
+            undo.callback(self._courier.stop)
+            self._receipts: ReceiptKeeper | None = None
+            if receipt_key is not None:
+                offset = self._reader.receipts_offset
+                self._receipts = ReceiptKeeper(
+                    self._spool,
+                    self._writer,
+                    bootstrap_servers,
+                    public_key=receipt_key,
+                    offset=offset,
+                    security=security,
+                )
+                undo.callback(self._receipts.stop)
+            self._ending = undo.pop_all()
+
+    def send(self, event: Event, stream_id: str) -> str:
+        """Keep one event under the stream's next sequence; return its entry id once it is durable.
+
+        Raises UsageError for a stream id that intake would refuse or an event that no schema or topic holds,
+        SpoolUnwritable if the disk is full; then no number is used up.
+        """
+        return self.send_many([event], stream_id)[0]
+
+    def send_many(self, events: Sequence[Event], stream_id: str) -> list[str]:
+        """Keep events of one stream, all or none, in one commit; return their entry ids. Raises as `send` does."""
+        with self._room:
+            future = self.submit(events, stream_id)
+            try:
+                return future.result(_COMMIT_S)
+            except TimeoutError as error:
+                untaken = future.cancel()
+                raise SpoolUnwritable(
+                    f"the spool {self._spool.path} has not answered for {_COMMIT_S:.0f} s",
+                    detail="nothing was taken" if untaken else "nobody knows yet whether these events are kept",
+                    hint="see to its disk, then ask `esep spool export` what is there before sending them anew",
+                ) from error
+
+    def submit(self, events: Sequence[Event], stream_id: str) -> Future[list[str]]:
+        """Do as `send_many` without waiting; the future has the entry ids once the events are durable.
+
+        The caller bounds how many it lets wait.
+        """
+        if os.getpid() != self._pid:
+            raise UsageError("a client does not survive a fork", hint="make the client in the process that sends")
+        future = self._writer.submit(partial(self._keep, list(events), stream_id))
+        future.add_done_callback(lambda _: self._courier.wake())
+        return future
+
+    def flush(self, timeout_s: float = 60.0) -> None:
+        """Return once the broker has acknowledged everything kept so far; BrokerUnavailable after timeout_s.
+
+        Nobody needs it for safety.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        last = self._look(lambda reader: reader.last_event())
+        while not self._look(lambda reader: reader.is_sent_through(last)):
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                fault = self._courier.fault
+                raise BrokerUnavailable(
+                    f"{self._spool.tally[State.SPOOLED]:,} events are not acknowledged after {timeout_s:.0f} s",
+                    detail=f"{fault.what}: {fault.detail}" if fault else "",
+                    hint="they are in the spool and are sent as soon as it is possible",
+                )
+            with self._courier.recorded:
+                self._courier.recorded.wait(min(left_s, _LOOK_S))
+
+    def status(self) -> ClientStatus:
+        """Return how the client stands now."""
+        tally = self._spool.tally
+        late_through = self._courier.late.late_through(time.monotonic())
+        late = self._look(lambda reader: reader.count_unanswered(late_through))
+        faults = (self._courier.fault, self._receipts.fault if self._receipts else None)
+        return ClientStatus(
+            spooled=tally[State.SPOOLED],
+            sent=tally[State.SENT],
+            receipted=tally[State.RECEIPTED],
+            rejected=tally[State.REJECTED],
+            late=late,
+            receipts_refused=self._receipts.refused if self._receipts else 0,
+            faults=tuple(fault for fault in faults if fault is not None),
         )
 
-    def ready(self, timeout_s: float = 10.0) -> None:
-        """Return once a broker has answered and has the topic; BrokerUnavailable or SettingInvalid if not."""
-        try:
-            topics = self._producer.list_topics(timeout=timeout_s).topics
-        except KafkaException as error:
-            raise fault_of(error.args[0], self.topic, self.bootstrap_servers) from error
-        if self.topic not in topics:
-            raise no_topic(self.topic)
+    def send_late_again(self) -> int:
+        """Send again the events whose receipts are late, the same bytes under the same numbers; return how many.
+
+        What has arrived counts as a duplicate: harmless.
+        """
+        work = partial(self._spool.send_again, self._courier.late.late_through(time.monotonic()))
+        count = self._writer.submit(work).result(_COMMIT_S)
+        self._courier.start_over()
+        return count
 
     def check(self, events: Sequence[Wager | Payout]) -> list[str | None]:
         """Return per event the code with which intake would refuse it for what it is in itself, or None. Offline."""
-        records = [_record(event, self.organizer_bin, "offline", place) for place, event in enumerate(events, start=1)]
-        wagers = [place for place, event in enumerate(events) if isinstance(event, Wager)]
-        payouts = [place for place, event in enumerate(events) if isinstance(event, Payout)]
-        try:
-            frame = unified(
-                events_frame([records[place] for place in wagers], "wager"),
-                events_frame([records[place] for place in payouts], "payout"),
-            )
-        except (pl.exceptions.ComputeError, OverflowError, ValueError) as error:
-            raise _unwritable("an event") from error
-        by_place = dict(zip(wagers + payouts, check_form(frame).to_list(), strict=True))
-        return [by_place[place] for place in range(len(events))]
+        return check_events(events, self.organizer_bin)
 
-    def send(self, event: Event, stream_id: str) -> str:
-        """Hand over one event under the stream's next sequence; return its entry id.
-
-        Raises UsageError for a stream id that intake would refuse, or an event that no schema holds; and what went
-        wrong with earlier events. A number is used up only if the event was handed over.
-        """
-        self._raise_failures()
-        sequence = self._next_sequences.get(stream_id)
-        if sequence is None:
-            refuse_stream_id(stream_id)
-            sequence = 1
-        try:
-            value = encode_one(_record(event, self.organizer_bin, stream_id, sequence), schema_of(event))
-        except (ValueError, TypeError, OverflowError) as error:
-            raise _unwritable(type(event).__name__.lower()) from error
-        self._hand_over(stream_id, sequence, value)
-        self._next_sequences[stream_id] = sequence + 1
-        self._producer.poll(0)
-        return f"{self.organizer_bin}/{stream_id}/{sequence}"
-
-    def send_frame(self, frame: pl.DataFrame) -> None:
-        """Hand over whole events in the order of the rows: the columns of `esep.events.unified`, numbered already.
-
-        Encodes columns at a time; waits where the queue is full. Raises what went wrong with these or earlier events.
-        """
-        if not (frame["organizer_bin"] == self.organizer_bin).all():
-            raise UsageError(f"the frame holds events of others than {self.organizer_bin}", hint="send each by its own")
-        for part in frame.iter_slices(_SLICE_ROWS):
-            self._raise_failures()
-            streams, sequences = part["stream_id"].to_list(), part["sequence"].to_list()
-            for place, value in enumerate(_encoded(part)):
-                self._hand_over(streams[place], sequences[place], value)
-                if place % _SERVE_EVERY == 0:
-                    self._producer.poll(0)
-            self._next_sequences |= {stream: last + 1 for stream, last in zip(streams, sequences, strict=True)}
-        self._producer.poll(0)
-        self._raise_failures()
-
-    def flush(self, timeout_s: float = 60.0) -> None:
-        """Return once the broker has acknowledged everything handed over; BrokerUnavailable after timeout_s."""
-        left = self._producer.flush(timeout_s)
-        self._raise_failures()
-        if left:
-            raise BrokerUnavailable(
-                f"Kafka at {self.bootstrap_servers} has not acknowledged {left:,} events after {timeout_s:.0f} s",
-                detail="they are still under way, or no broker can be reached",
-                hint="flush again, or send again later: what arrived counts as a duplicate",
-            )
-
-    def take_acknowledged(self) -> dict[int, Span]:
-        """Return what has been acknowledged since the last call, by partition."""
-        spans, self._spans = self._spans, {}
-        return spans
-
-    def handed_over(self) -> pl.DataFrame:
-        """Return when each message was handed over: stream_id, sequence, handed_at (UTC, ns), in order of hand-over.
-
-        Empty without `journal`.
-        """
-        columns = pl.Schema([("stream_id", pl.String), ("sequence", pl.Int64), ("handed_at", pl.Datetime("ns", "UTC"))])
-        return pl.DataFrame(self._journal or [], schema=columns, orient="row")
+    def close(self, timeout_s: float = _LEAVE_S) -> None:
+        """Wait up to timeout_s until all is sent, then end; what is not goes out after the next start."""
+        if not self._closed:
+            with suppress(BrokerUnavailable):  # Nothing is lost by it.
+                self.flush(timeout_s)
+        with self._reading:
+            self._closed = True
+        self._ending.close()
 
     def __enter__(self) -> Self:
         return self
@@ -190,88 +221,15 @@ class OrganizerClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for what is under way; after an error throw it away."""
-        if kind is None:
-            self.flush(self._delivery_timeout_s)
-        else:
-            self._producer.purge()
-            self._producer.flush(_LEAVE_S)
+        """Close; after an error without waiting."""
+        self.close(_LEAVE_S if kind is None else 0.0)
 
-    def _hand_over(self, stream_id: str, sequence: int, value: bytes) -> None:
-        deadline = time.monotonic() + self._delivery_timeout_s
-        while True:
-            try:
-                self._producer.produce(self.topic, value, stream_id, on_delivery=self._delivered)
-            except BufferError as error:
-                if time.monotonic() > deadline:
-                    raise fault_of(KafkaError(KafkaError._QUEUE_FULL), self.topic, self.bootstrap_servers) from error
-                self._producer.poll(0.1)
-            except KafkaException as error:
-                raise fault_of(error.args[0], self.topic, self.bootstrap_servers) from error
-            else:
-                break
-        if self._journal is not None:
-            self._journal.append((stream_id, sequence, time.time_ns()))
+    def _keep(self, events: list[Event], stream_id: str) -> list[str]:
+        sequences = self._spool.append(stream_id, events)
+        return [f"{self.organizer_bin}/{stream_id}/{sequence}" for sequence in sequences]
 
-    def _delivered(self, error: KafkaError | None, message: Any) -> None:
-        if error is not None:
-            self._failed_count += 1
-            self._first_failure = self._first_failure or error
-            return
-        partition, offset = message.partition(), message.offset()
-        span = self._spans.get(partition)
-        if span is None:
-            self._spans[partition] = Span(partition, offset, offset)
-        else:
-            span.add(offset)
-
-    def _raise_failures(self) -> None:
-        if self._first_failure is None:
-            return
-        fault: EsepError = fault_of(self._first_failure, self.topic, self.bootstrap_servers)
-        fault.detail = f"{self._failed_count:,} events were not delivered; the first: {fault.detail}"
-        self._first_failure, self._failed_count = None, 0
-        raise fault
-
-
-def _config(bootstrap_servers: str, queue_records_max: int, delivery_timeout_s: float) -> dict[str, Any]:
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "enable.idempotence": True,
-        "acks": "all",
-        "partitioner": "murmur2_random",  # As in Java; librdkafka's default puts 17 of 20 keys elsewhere (DESIGN §3).
-        "compression.type": "lz4",
-        "linger.ms": 5,  # One event goes out at once, many go out together.
-        "message.max.bytes": EVENT_BYTES_MAX,
-        "message.timeout.ms": int(delivery_timeout_s * 1000),
-        "queue.buffering.max.messages": queue_records_max,
-        "reconnect.backoff.max.ms": 1000,  # So that a broker that comes back is found soon.
-    }
-
-
-def _record(event: Event, organizer_bin: str, stream_id: str, sequence: int) -> dict[str, Any]:
-    """Return the whole record of an event, its instants in UTC."""
-    record = numbered(event, organizer_bin, stream_id, sequence)
-    instants = {name: record[name] for name in ("occurred_at", "wager_occurred_at") if record.get(name)}
-    return record | {name: instant.astimezone(UTC) for name, instant in instants.items()}
-
-
-def _encoded(part: pl.DataFrame) -> list[bytes]:
-    """Return the message values of a unified frame, in the order of its rows."""
-    values = [b""] * part.height
-    placed = part.with_row_index("_place")
-    for name, schema in (("WAGER", WAGER), ("PAYOUT", PAYOUT)):
-        rows = placed.filter(pl.col("event_type") == name)
-        for place, value in zip(rows["_place"], encode(rows, schema), strict=True):
-            values[place] = value
-    if not all(values):
-        raise UsageError("the frame holds events that are neither wager nor payout", hint="send corrections one by one")
-    return values
-
-
-def _unwritable(what: str) -> UsageError:
-    return UsageError(
-        f"{what} cannot be written",
-        detail="a number is larger than its field, or a text is not Unicode",
-        hint="see the types of the fields in schemas/",
-    )
+    def _look(self, ask: Callable[[SpoolReader], T]) -> T:
+        with self._reading:
+            if self._closed:
+                raise UsageError("the client is closed", hint="make a new one")
+            return ask(self._reader)

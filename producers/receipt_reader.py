@@ -1,6 +1,6 @@
 """Read the receipts that come after a moment, committed ones only.
 
-Reads     organizer.<BIN>.receipts, from the end it had when `start` was called
+Reads     organizer.<BIN>.receipts, from the end it had when `start` was called, or from an offset that was noted
 Returns   `ReceiptContent`s, verified
 Promises  reads under no consumer group and commits nothing; every wait is bounded (box: producers)
 """
@@ -72,23 +72,31 @@ class ReceiptReader:
             else:
                 return
 
+    def start_at(self, offset: int) -> None:
+        """Read from an offset on, as soon as a broker can be reached; from the oldest receipt if that one is gone."""
+        self._consumer.assign([TopicPartition(self.topic, 0, offset)])
+
     def read(self, timeout_s: float) -> list[ReceiptContent]:
         """Return the receipts that have come, as soon as there are any; none after timeout_s.
 
         Raises InvariantBroken for a receipt that is not as it was signed, SettingInvalid where access is refused.
         """
+        return [open_receipt(value, self._public_key) for _, value in self.read_sealed(timeout_s)]
+
+    def read_sealed(self, timeout_s: float) -> list[tuple[int, bytes]]:
+        """Return what `read` does by offset and unopened, for who must go on after one that does not verify."""
         messages = self._consumer.consume(1, timeout=timeout_s)
         messages += self._consumer.consume(_MESSAGES_MAX, timeout=0) if messages else []
-        contents = []
+        sealed = []
         for message in messages:
             error = message.error()
             if error is None:
-                contents.append(open_receipt(message.value(), self._public_key))
+                sealed.append((message.offset(), message.value()))
             elif is_final(error):
                 raise fault_of(error, self.topic, self._bootstrap_servers)
             else:
                 _log.warning("reading %s: %s", self.topic, error)
-        return contents
+        return sealed
 
     def close(self) -> None:
         """Leave the brokers."""

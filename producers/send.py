@@ -36,11 +36,11 @@ from esep.producers.tally import Tally, covers, tally
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from esep.producers.client import OrganizerClient, Span
     from esep.producers.formats import Form
     from esep.producers.mapping import Mapping
     from esep.producers.receipt_reader import ReceiptReader
     from esep.producers.receipts import ReceiptContent
+    from esep.producers.sender import EventSender, Span
 
 RECEIPT_WAIT_S = 60.0  # Without any news; intake answers within a second while it runs.
 _SLICE_ROWS = 10_000  # Events between two movements of the progress bar.
@@ -50,7 +50,7 @@ _READ_S = 0.5
 def send_file(
     path: Path,
     mapping: Mapping,
-    client: OrganizerClient,
+    client: EventSender,
     *,
     receipts: ReceiptReader | None,
     stream_id: str | None = None,
@@ -109,7 +109,7 @@ def send_file(
 class _Sending:
     """One file under way."""
 
-    client: OrganizerClient
+    client: EventSender
     receipts: ReceiptReader | None
     stream_id: str
     progress: SendProgress

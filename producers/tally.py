@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from esep.producers.client import Span
     from esep.producers.receipts import ReceiptContent, RejectNotice, StreamAccount
+    from esep.producers.sender import Span
 
 
 @dataclass(slots=True)

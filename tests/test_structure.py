@@ -352,7 +352,6 @@ def unsecured_clients(path: Path) -> list[int]:
 
 
 SECURED_BY_CALLER = {  # Module → where the properties of security join its configuration.
-    "producers/client.py": "OrganizerClient adds them where it makes its producer",
     "producers/receipt_reader.py": "ReceiptReader adds them where it makes its consumer",
     "stream_apps/handover.py": "restore adds them where it makes its consumer",
     "esep/access_files.py": "the text of a bundle, which names the security itself",

@@ -43,8 +43,8 @@ from esep.errors import BrokerUnavailable, SettingInvalid
 from esep.events import Wager
 from esep.kafka_quotas import QuotaChange, alter_user_quotas
 from esep.kafka_wire import call, connect, read_text, text
-from esep.producers.client import OrganizerClient
 from esep.producers.receipt_reader import ReceiptReader
+from esep.producers.sender import EventSender
 from esep.security import aiokafka_properties, librdkafka_properties
 from esep.sinks.clickhouse.reconcile import reconcile
 from esep.topics import Topic, all_topics, events_topic, receipts_topic
@@ -124,7 +124,7 @@ def test_organizer_sees_no_topic_but_its_own_two(secured: Secured) -> None:
 def test_client_of_an_organizer_sends_exactly_once_and_reads_its_receipts(secured: Secured) -> None:
     security = secured.acting_as(OURS)
     with (
-        OrganizerClient(OURS, secured.servers, security=security) as client,
+        EventSender(OURS, secured.servers, security=security) as client,
         ReceiptReader(OURS, secured.servers, security=security) as receipts,
     ):
         client.ready()
@@ -135,7 +135,7 @@ def test_client_of_an_organizer_sends_exactly_once_and_reads_its_receipts(secure
 
 
 def test_client_of_another_organizer_is_told_that_it_has_no_access(secured: Secured) -> None:
-    client = OrganizerClient(OTHER, secured.servers, security=secured.acting_as(OURS))
+    client = EventSender(OTHER, secured.servers, security=secured.acting_as(OURS))
     with pytest.raises(SettingInvalid, match=r"no access|no topic"):
         client.ready()
 
@@ -318,7 +318,7 @@ def test_client_without_encryption_gets_nothing(secured: Secured) -> None:
     with pytest.raises(KafkaException):
         AdminClient({"bootstrap.servers": secured.servers, "log_level": 0}).list_topics(timeout=2)
     with pytest.raises(BrokerUnavailable):
-        OrganizerClient(OURS, secured.servers).ready(2)
+        EventSender(OURS, secured.servers).ready(2)
 
 
 class Impostor:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from esep.events import Correction, Payout, Values, Wager
-from esep.producers.client import OrganizerClient
+from esep.producers.sender import EventSender
 from tests.integration.line import line
 
 pytestmark = pytest.mark.stack
@@ -66,7 +66,7 @@ def test_books_totals_and_alerts_follow_corrections(tmp_path: Path) -> None:
     ]
     with line(tmp_path) as up:
         for one, sequence in sent:
-            with OrganizerClient(BIN, up.settings.bootstrap_servers, next_sequences={"desk-7": sequence}) as client:
+            with EventSender(BIN, up.settings.bootstrap_servers, next_sequences={"desk-7": sequence}) as client:
                 client.send(one, "desk-7")
         up.wait_rows("ledger", 11)
         expected = [(OTHER, 2, 51_00, 0, 0), (RIGHT, 1, 700_00, 0, 0), (WRONG, 0, 0, 0, 0)]

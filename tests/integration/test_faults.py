@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from esep.cli.operate import app_commands
-from esep.producers.client import OrganizerClient
 from esep.producers.mapping import load_mapping
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.send import send_file
+from esep.producers.sender import EventSender
 from tests.integration.line import BETS, Line, line
 
 pytestmark = pytest.mark.stack
@@ -38,7 +38,7 @@ def sending(up: Line) -> Iterator[threading.Thread]:
             for organizer_bin in up.register.bins:
                 servers = up.settings.bootstrap_servers
                 with (
-                    OrganizerClient(organizer_bin, servers) as client,
+                    EventSender(organizer_bin, servers) as client,
                     ReceiptReader(organizer_bin, servers) as receipts,
                 ):
                     send_file(BETS, load_mapping("bustabit"), client, receipts=receipts, show_progress=False)

@@ -18,10 +18,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from esep.cli.alerts import read_alerts
 from esep.producers import send as send_module
-from esep.producers.client import OrganizerClient
 from esep.producers.mapping import load_mapping
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.send import send_file
+from esep.producers.sender import EventSender
 from esep.producers.summary import Outcome, Summary
 from esep.producers.synthetic import synthetic_iin
 from esep.topics import EVENT_BYTES_MAX, events_topic
@@ -47,7 +47,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
 
 def send(up: Line, organizer_bin: str, path: Path = BETS, mapping: str = "bustabit") -> Summary:
     with (
-        OrganizerClient(organizer_bin, up.settings.bootstrap_servers) as client,
+        EventSender(organizer_bin, up.settings.bootstrap_servers) as client,
         ReceiptReader(organizer_bin, up.settings.bootstrap_servers) as receipts,
     ):
         return send_file(path, load_mapping(mapping), client, receipts=receipts, show_progress=False)
@@ -229,7 +229,7 @@ def test_garbage_on_the_topic_is_rejected_with_its_bytes_and_harms_nobody(up: Li
     for _, key, value, _ in garbage:
         producer.produce(events_topic(organizer_bin), value, key)
     producer.produce(events_topic(organizer_bin), good[0], _key_of(good[0]), partition=1 - _partition_of(good[0]))
-    with OrganizerClient(organizer_bin, up.settings.bootstrap_servers) as client:
+    with EventSender(organizer_bin, up.settings.bootstrap_servers) as client:
         entry_id = client.send(_a_wager(), stream_id="neighbour")
     assert producer.flush(30) == 0
     up.wait_until("the neighbour", lambda: up.value("SELECT count() FROM ledger") > rows_before)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from esep.embedded.process import ProcessIdentity
+from esep.producers.spool import Spool
 from tests.integration.line import ROOT, Line, line
 
 pytestmark = pytest.mark.stack
@@ -31,6 +32,9 @@ def blocks(language: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     with line(tmp_path_factory.mktemp("pages")) as started:
+        _reader_s_folder(started).mkdir()
+        (_reader_s_folder(started) / "examples").symlink_to(ROOT / "examples")
+        Spool(_reader_s_folder(started) / "esep.spool", "940140000385").close()
         sent = _shell(started, "esep send examples/bustabit-a.csv --organizer 940140000385 --mapping bustabit")
         assert sent.returncode == 0, sent.stderr
         yield started
@@ -52,8 +56,12 @@ def test_sql_block_runs(up: Line, page: str, block: str) -> None:
 
 
 @pytest.mark.parametrize(("page", "block"), blocks("python"))
-def test_python_block_runs(up: Line, page: str, block: str) -> None:
-    names: dict[str, object] = {"bootstrap_servers": up.settings.bootstrap_servers}
+def test_python_block_runs(up: Line, page: str, block: str, tmp_path: Path) -> None:
+    names: dict[str, object] = {
+        "bootstrap_servers": up.settings.bootstrap_servers,
+        "authority_key_file": up.stack.data_dir / "keys" / "receipt.pub",
+        "spool_file": tmp_path / "esep.spool",
+    }
     exec(compile(block, page, "exec"), names)
     (stream_id,) = set(re.findall(r'stream_id="([^"]+)"', block))
     of_stream = f"WHERE organizer_bin = '940140000385' AND stream_id = '{stream_id}'"
@@ -92,6 +100,11 @@ def test_line_can_be_left_running_and_ended(tmp_path: Path) -> None:
     assert (tmp_path / "kafka").exists()
 
 
+def _reader_s_folder(up: Line) -> Path:
+    """Return the folder in which a reader tries the commands: with the examples and a spool, and nothing of ours."""
+    return up.stack.data_dir / "reader"
+
+
 def _shell(up: Line, block: str) -> subprocess.CompletedProcess[str]:
     env = {
         **os.environ,
@@ -100,5 +113,11 @@ def _shell(up: Line, block: str) -> subprocess.CompletedProcess[str]:
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
     }
     return subprocess.run(
-        ["bash", "-ec", block], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-ec", block],
+        cwd=_reader_s_folder(up),
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )

@@ -1,285 +1,203 @@
-"""The client against a real broker: right partition, right bytes, right numbers, and nothing lost in silence."""
+"""The durable client: what it has taken is there, whatever happens to broker, process, disk and clock."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
 import time
-from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Protocol
 
-import polars as pl
 import pytest
 
-from esep.checks import check_form
-from esep.codec import decode
-from esep.errors import BrokerUnavailable, SettingInvalid, UsageError
-from esep.events import EVENT_RECORDS, PAYOUT, WAGER, Correction, Payout, Wager, empty_events
-from esep.partitioner import partition_of
+from esep.errors import BrokerUnavailable, FileUnusable, SpoolUnwritable, UsageError
 from esep.producers.client import OrganizerClient
-from esep.producers.files import LINE, read_rows
-from esep.producers.mapping import load_mapping
-from esep.producers.numbering import number_events
-from esep.producers.rows import map_rows
-from esep.topics import EVENT_BYTES_MAX, events_topic
-from tests.producers.bets import REAL_BETS, new_bin
-from tests.producers.fake_intake import PARTITIONS, decoded, make_topics, read_events
+from esep.producers.spool import Spool
+from tests.producers.bets import ROOT, new_bin
+from tests.producers.fake_intake import KEY, WAIT_S, FakeIntake, make_topics
+from tests.producers.spooling import NOWHERE, ORGANIZER, bet, kept, paid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-ORGANIZER = "940140000385"
-NOWHERE = "127.0.0.1:1"  # Nobody listens on port 1.
-AT = datetime(2026, 11, 20, 15, 0, tzinfo=timezone(timedelta(hours=5)))  # An organizer's own clock may be Almaty's.
-BET = Wager(
-    site_id="ALA-1",
-    iin="900101300007",
-    wager_id="ticket-1",
-    occurred_at=AT,
-    amount_tiyn=5_000_00,
-    payment_method="CASH",
-    channel="RETAIL",
-    funding="CASH",
-    odds_milli=1_850,
-)
-PAID = Payout(
-    site_id="ALA-1",
-    iin="900101300007",
-    wager_id="ticket-1",
-    occurred_at=AT + timedelta(hours=2),
-    amount_tiyn=9_250_00,
-    payment_method="CASH",
-    kind="WINNING",
-    won_tiyn=4_250_00,
-    wager_occurred_at=AT,
-    wager_amount_tiyn=5_000_00,
-)
-
-# Keys and hashes of `testMurmur2` in Kafka's own UtilsTest.java.
-JAVA_MURMUR2 = {
-    "21": -973932308,
-    "foobar": -790332482,
-    "a-little-bit-long-string": -985981536,
-    "a-little-bit-longer-string": -1486304829,
-    "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
-    "abc": 479470107,
-}
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 class Broker(Protocol):
     bootstrap_servers: str
 
 
-@pytest.fixture
-def organizer(broker: Broker) -> str:
-    """A BIN whose topics exist."""
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    return organizer_bin
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 2 * WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
-@pytest.fixture
-def client(broker: Broker, organizer: str) -> Iterator[OrganizerClient]:
-    with OrganizerClient(organizer, broker.bootstrap_servers, journal=True) as made:
-        yield made
+def test_callers_are_not_affected_by_a_broker_that_is_away(tmp_path: Path) -> None:
+    path = tmp_path / "esep.spool"
+    with OrganizerClient(ORGANIZER, NOWHERE, path) as client:
+        assert client.send(bet("t-1"), "desk-7") == f"{ORGANIZER}/desk-7/1"
+        assert len(kept(path)) == 1, "on disk when the call returns"
+        entry_ids = client.send_many([paid("t-1"), bet("t-2")], "desk-7")
+        assert entry_ids == [f"{ORGANIZER}/desk-7/2", f"{ORGANIZER}/desk-7/3"]
+        assert client.send_many([], "desk-7") == []
+        until(lambda: client.status().faults != ())
+        status = client.status()
+        assert (status.spooled, status.sent, status.late) == (3, 0, 0)
+        assert "127.0.0.1:1" in status.faults[0].what
+        with pytest.raises(BrokerUnavailable, match="3 events are not acknowledged"):
+            client.flush(timeout_s=0.05)
+        client.close(timeout_s=0)
+    with OrganizerClient(ORGANIZER, NOWHERE, path) as client:
+        assert client.send(bet("t-3"), "desk-7") == f"{ORGANIZER}/desk-7/4"
+        client.close(timeout_s=0)
 
 
-@pytest.mark.kafka
-def test_message_lies_where_the_java_client_would_put_it(broker: Broker, client: OrganizerClient) -> None:
-    streams = [*JAVA_MURMUR2, *(f"cash-desk-{number}" for number in range(40))]
-    for stream in streams:
-        client.send(BET, stream)
-    client.flush()
-    messages = read_events(broker.bootstrap_servers, client.organizer_bin, len(streams))
-    assert {message.key().decode(): message.partition() for message in messages} == {
-        stream: partition_of(stream.encode(), PARTITIONS) for stream in streams
-    }
-    places = {message.key().decode(): message.partition() for message in messages}
-    for stream, signed in JAVA_MURMUR2.items():
-        assert places[stream] == (signed & 0x7FFFFFFF) % PARTITIONS
+def test_stream_goes_on_where_another_system_left_it_and_only_once(tmp_path: Path) -> None:
+    for expected in (118, 119):
+        client = OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool", first_sequences={"desk-7": 118})
+        assert client.send(bet("t-1"), "desk-7").endswith(f"/desk-7/{expected}")
+        client.close(timeout_s=0)
 
 
-@pytest.mark.kafka
-def test_events_of_a_stream_arrive_in_order_with_dense_numbers_and_their_own_values(
-    broker: Broker, client: OrganizerClient
+def test_group_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    client = OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool")
+    with pytest.raises(UsageError, match="cannot be written"):
+        client.send_many([bet("t-1"), bet("t-2").model_copy(update={"amount_tiyn": 2**70})], "desk-7")
+    with pytest.raises(UsageError, match="cannot be a stream id"):
+        client.send(bet("t-1"), "desk 7")
+    assert client.send(bet("t-1"), "desk-7").endswith("/desk-7/1")
+    assert client.check([bet("t-1"), bet("t-2").model_copy(update={"iin": "900101300008"})]) == [None, "IIN_INVALID"]
+    client.close(timeout_s=0)
+
+
+def test_full_disk_is_said_and_uses_up_no_number(tmp_path: Path) -> None:
+    client = OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool", bytes_max=300_000)
+    with pytest.raises(SpoolUnwritable, match="could not keep this"):
+        client.send_many([bet("t-1")] * 10_000, "desk-7")
+    assert client.send(bet("t-1"), "desk-7").endswith("/desk-7/1")
+    client.close(timeout_s=0)
+
+
+def test_bet_from_before_and_after_a_jump_of_the_clock_keep_the_order_of_the_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry_ids = [client.send(event, "desk-7") for event in (BET, PAID, BET)]
-    client.flush()
-    records = [decoded(message) for message in read_events(broker.bootstrap_servers, client.organizer_bin, 3)]
-    assert [record["sequence"] for record in records] == [1, 2, 3]
-    assert entry_ids == [f"{client.organizer_bin}/desk-7/{number}" for number in (1, 2, 3)]
-    assert {record["organizer_bin"] for record in records} == {client.organizer_bin}
-    assert Payout.model_validate({name: records[1][name] for name in Payout.model_fields}) == PAID
+    """The clock is set back a day between two bets, then forward a year."""
+    client = OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool")
+    now_ns = time.time_ns()
+    for number, jump_s in enumerate((0, -86_400, 365 * 86_400), start=1):
+        monkeypatch.setattr(time, "time_ns", lambda jump_s=jump_s: now_ns + jump_s * 10**9)
+        assert client.send(bet(f"t-{number}"), "desk-7").endswith(f"/desk-7/{number}")
+    assert [row.sequence for row in kept(tmp_path / "esep.spool")] == [1, 2, 3]
+    assert client.status().late == 0
+    client.close(timeout_s=0)
 
 
-@pytest.mark.kafka
-def test_streams_continue_where_they_are_told_to(broker: Broker, organizer: str) -> None:
-    with OrganizerClient(organizer, broker.bootstrap_servers, next_sequences={"desk-7": 118}) as client:
-        assert client.send(BET, "desk-7") == f"{organizer}/desk-7/118"
-        assert client.send(BET, "desk-8") == f"{organizer}/desk-8/1"
-        assert client.send(PAID, "desk-7") == f"{organizer}/desk-7/119"
-    assert len(read_events(broker.bootstrap_servers, organizer, 3)) == 3
+def test_closed_client_and_second_client_are_refused(tmp_path: Path) -> None:
+    client = OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool")
+    with pytest.raises(FileUnusable, match="is in use"):
+        OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool")
+    client.close(timeout_s=0)
+    client.close()
+    for call in (client.flush, client.status, lambda: client.send(bet("t-1"), "desk-7")):
+        with pytest.raises(UsageError, match="is closed"):
+            call()
 
 
-@pytest.mark.kafka
-def test_correction_is_sent_like_any_event(broker: Broker, client: OrganizerClient) -> None:
-    correction = Correction(target_sequence=1, replaces_revision=0, corrected_at=AT, reason="typed twice")
-    assert client.send(correction, "desk-7").endswith("/desk-7/1")
-    client.flush()
-    message = read_events(broker.bootstrap_servers, client.organizer_bin, 1)[0]
-    read = decode([message.value()], EVENT_RECORDS)
-    assert read.bad == {}
-    assert [schema.record for schema in read.frames] == ["correction"]
+def test_client_whose_settings_are_refused_leaves_the_spool_free(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not take"):
+        OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool", security={"security.protocol": "POST"})
+    Spool(tmp_path / "esep.spool", ORGANIZER).close()
 
 
-@pytest.mark.kafka
-def test_frame_of_the_real_bets_arrives_whole_and_in_order_though_the_queue_is_small(
-    broker: Broker, organizer: str
-) -> None:
-    """Back-pressure: a hundredth of the events fit into the queue."""
-    mapping = load_mapping("bustabit").model_copy(update={"split": None, "shift_days": 0})
-    document = mapping.model_dump(exclude_unset=True)
-    document["both"]["site_id"] = {"constant": "ALA-1"}
-    mapping = type(mapping).model_validate(document)
-    mapped = map_rows(read_rows(REAL_BETS, mapping.columns), mapping, organizer, AT.date())
-    frame = number_events(mapped.events, organizer, "bustabit-a").drop(LINE)
-    with OrganizerClient(organizer, broker.bootstrap_servers, queue_records_max=370) as client:
-        client.send_frame(frame)
-        client.flush()
-        assert client.send(BET, "bustabit-a") == f"{organizer}/bustabit-a/{frame.height + 1}"
-        client.flush()
-        spans = client.take_acknowledged()
-    assert sum(span.count for span in spans.values()) == frame.height + 1
-    assert all(span.is_ours_alone for span in spans.values())
-    assert client.take_acknowledged() == {}
-    messages = read_events(broker.bootstrap_servers, organizer, frame.height + 1)[:-1]
-    decoded_batch = decode([message.value() for message in messages], EVENT_RECORDS)
-    for schema in (WAGER, PAYOUT):
-        sent = frame.filter(event_type=schema.record.upper()).select(schema.fields)
-        got = decoded_batch.frames[schema]
-        assert got.select(schema.fields).equals(sent)
-        assert (got["index"] + 1).cast(pl.Int64).equals(sent["sequence"], check_names=False)
-
-
-@pytest.mark.kafka
-def test_hand_over_of_each_message_is_noted_if_asked(client: OrganizerClient) -> None:
-    before = datetime.now(UTC)
-    client.send(BET, "desk-7")
-    client.send(PAID, "desk-7")
-    noted = client.handed_over()
-    assert noted.select("stream_id", "sequence").rows() == [("desk-7", 1), ("desk-7", 2)]
-    assert noted["handed_at"].is_between(before, datetime.now(UTC)).all()
-
-
-@pytest.mark.kafka
-def test_event_that_the_broker_does_not_take_is_raised(broker: Broker, organizer: str) -> None:
-    with OrganizerClient(organizer, broker.bootstrap_servers) as client:
-        large = BET.model_copy(update={"wager_id": "x" * (EVENT_BYTES_MAX + 1)})
-        with pytest.raises(UsageError, match="too large"):
-            client.send(large, "desk-7")
-        assert client.send(BET, "desk-7").endswith("/desk-7/1")
-
-
-@pytest.mark.kafka
-def test_topic_that_does_not_exist_is_said_at_once(broker: Broker) -> None:
-    with (
-        OrganizerClient(new_bin(), broker.bootstrap_servers) as client,
-        pytest.raises(SettingInvalid, match="no topic"),
-    ):
-        client.ready()
-
-
-@pytest.mark.kafka
-def test_topic_that_exists_is_ready(client: OrganizerClient) -> None:
-    client.ready()
-
-
-def test_broker_that_does_not_answer_is_said_in_time() -> None:
+def test_error_of_the_caller_ends_the_client_at_once(tmp_path: Path) -> None:
     begun_s = time.monotonic()
-    with OrganizerClient(ORGANIZER, NOWHERE) as client, pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:1"):
-        client.ready(timeout_s=0.2)
-    assert time.monotonic() - begun_s < 5
-
-
-def test_undelivered_event_is_raised_by_flush_and_once_only() -> None:
-    client = OrganizerClient(ORGANIZER, NOWHERE, delivery_timeout_s=0.2)
-    client.send(BET, "desk-7")
-    with pytest.raises(BrokerUnavailable, match="1 events were not delivered"):
-        client.flush(timeout_s=10)
-    client.flush()
-    assert client.take_acknowledged() == {}
-
-
-def test_flush_that_takes_too_long_says_how_much_is_left() -> None:
-    client = OrganizerClient(ORGANIZER, NOWHERE)
-    client.send(BET, "desk-7")
-    client.send(PAID, "desk-7")
-    with pytest.raises(BrokerUnavailable, match="has not acknowledged 2 events"):
-        client.flush(timeout_s=0.05)
-
-
-def test_full_queue_is_an_error_after_the_time_for_delivery() -> None:
-    client = OrganizerClient(ORGANIZER, NOWHERE, queue_records_max=1, delivery_timeout_s=0.3)
-    client.send(BET, "desk-7")
-    with pytest.raises(BrokerUnavailable):
-        client.send(BET, "desk-7")
-
-
-def test_client_that_is_left_by_an_error_does_not_wait_for_delivery() -> None:
-    begun_s = time.monotonic()
-    client = OrganizerClient(ORGANIZER, NOWHERE)
-    client.send(BET, "desk-7")
+    client = OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool")
+    client.send(bet("t-1"), "desk-7")
     with pytest.raises(RuntimeError, match="the caller's own"), client:
         raise RuntimeError("the caller's own")
-    assert time.monotonic() - begun_s < 5
+    assert time.monotonic() - begun_s < 8
+    assert len(kept(tmp_path / "esep.spool")) == 1
 
 
-def test_offline_check_says_what_intake_would() -> None:
-    client = OrganizerClient(ORGANIZER, NOWHERE)
-    events: list[Wager | Payout] = [
-        PAID.model_copy(update={"occurred_at": AT - timedelta(hours=1)}),
-        BET,
-        BET.model_copy(update={"iin": "900101300008"}),
-        PAID,
-        BET.model_copy(update={"amount_tiyn": 0}),
-    ]
-    codes = ["PAYOUT_BEFORE_WAGER", None, "IIN_INVALID", None, "AMOUNT_NOT_POSITIVE"]
-    assert client.check(events) == codes
-    assert client.check([]) == []
-    assert check_form(empty_events()).to_list() == []
+def test_client_in_a_forked_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = OrganizerClient(ORGANIZER, NOWHERE, tmp_path / "esep.spool")
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(UsageError, match="does not survive a fork"):
+        client.send(bet("t-1"), "desk-7")
+    monkeypatch.undo()
+    client.close(timeout_s=0)
 
 
-@pytest.mark.parametrize("change", [{"amount_tiyn": 2**70}, {"odds_milli": 2**40}, {"site_id": "\ud800"}])
-def test_value_that_no_field_holds_is_refused_and_uses_up_no_number(change: dict[str, object]) -> None:
-    client = OrganizerClient(ORGANIZER, NOWHERE, delivery_timeout_s=0.2)
-    event = BET.model_copy(update=change)
-    with pytest.raises(UsageError, match="cannot be written"):
-        client.send(event, "desk-7")
-    with pytest.raises(UsageError, match="cannot be written"):
-        client.check([event])
-    assert client.send(BET, "desk-7").endswith("/desk-7/1")
+def test_process_killed_at_any_instant_has_kept_all_that_it_was_told_of_under_one_number(tmp_path: Path) -> None:
+    """Six lives on one spool, each ended by SIGKILL in the middle of its work."""
+    path = tmp_path / "esep.spool"
+    told: list[str] = []
+    bytes_of: dict[tuple[str, int], bytes] = {}
+    for life in range(6):
+        call = [sys.executable, "-m", "tests.producers.client_process", str(path), ORGANIZER, NOWHERE, str(life)]
+        with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            told += [process.stdout.readline().strip() for _ in range(40 + 37 * life)]
+            process.kill()
+            rest = process.stdout.read().splitlines(keepends=True)
+        told += [line.strip() for line in rest if line.endswith("\n")]
+        for row in kept(path):
+            key = row.stream_id, row.sequence
+            assert bytes_of.setdefault(key, row.value) == row.value
+    rows = kept(path)
+    assert len(told) == len(set(told)), "no number was given twice"
+    assert set(told) <= {f"{ORGANIZER}/{row.stream_id}/{row.sequence}" for row in rows}
+    for stream in ("desk-0", "desk-1"):
+        numbers = [row.sequence for row in rows if row.stream_id == stream]
+        assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_frame_of_another_organizer_or_kind_is_refused() -> None:
-    client = OrganizerClient(ORGANIZER, NOWHERE)
-    columns = {name: [None] for name in empty_events().columns}
-    frame = pl.DataFrame({**columns, "organizer_bin": ["950341000052"]}, schema=empty_events().schema)
-    with pytest.raises(UsageError, match="others than 940140000385"):
-        client.send_frame(frame)
-    strange = frame.with_columns(organizer_bin=pl.lit(ORGANIZER), event_type=pl.lit("CORRECTION"))
-    with pytest.raises(UsageError, match="neither wager nor payout"):
-        client.send_frame(strange)
+@pytest.mark.kafka
+def test_events_from_many_threads_are_receipted_or_rejected_with_their_code(broker: Broker, tmp_path: Path) -> None:
+    organizer_bin = new_bin()
+    make_topics(broker.bootstrap_servers, organizer_bin)
+    with (
+        FakeIntake(broker.bootstrap_servers, organizer_bin) as intake,
+        OrganizerClient(
+            organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_key=KEY.public_key()
+        ) as client,
+    ):
+        intake.refused["wager", "t-7"] = "IIN_INVALID"
+
+        def send(place: int) -> None:
+            for number in range(25):
+                client.send(bet(f"t-{number}"), f"desk-{place}")
+
+        threads = [threading.Thread(target=send, args=(place,)) for place in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT_S)
+        client.flush(WAIT_S)
+        until(lambda: client.status().sent == 0)
+        status = client.status()
+    assert (status.receipted, status.rejected, status.faults) == (192, 8, ())
+    assert {row.reject_code for row in kept(tmp_path / "esep.spool")} == {None, "IIN_INVALID"}
 
 
-@pytest.mark.parametrize("organizer_bin", ["900101300007", "940140000386", "", "94014000038५"])
-def test_client_of_no_bin_is_refused(organizer_bin: str) -> None:
-    with pytest.raises(UsageError, match="is no BIN"):
-        OrganizerClient(organizer_bin, NOWHERE)
-
-
-@pytest.mark.parametrize("stream_id", ["", "desk 7", "a/b"])
-def test_stream_id_that_intake_refuses_is_refused_before_it_is_sent(stream_id: str) -> None:
-    with pytest.raises(UsageError, match="cannot be a stream id"):
-        OrganizerClient(ORGANIZER, NOWHERE).send(BET, stream_id)
-
-
-def test_topic_is_the_organizer_s_own() -> None:
-    assert OrganizerClient(ORGANIZER, NOWHERE).topic == events_topic(ORGANIZER)
+@pytest.mark.kafka
+def test_late_receipts_are_reported_and_sending_again_brings_them_and_counts_nothing_twice(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Intake is down when the events arrive; what it says when it is back is missed, and asked for again."""
+    organizer_bin = new_bin()
+    make_topics(broker.bootstrap_servers, organizer_bin)
+    with OrganizerClient(
+        organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_key=KEY.public_key(), late_s=0.5
+    ) as client:
+        client.send_many([bet(f"t-{number}") for number in range(10)], "desk-7")
+        until(lambda: client.status().late == 10)
+        assert (client.status().sent, client.send_late_again()) == (10, 10)
+        client.flush(WAIT_S)
+        with FakeIntake(broker.bootstrap_servers, organizer_bin) as intake:
+            until(lambda: client.status().receipted == 10)
+            until(lambda: sum(intake._sums["desk-7"]) == 20)
+        assert len(intake.counted) == 10
+        assert client.status().late == 0

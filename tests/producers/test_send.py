@@ -14,10 +14,10 @@ import pytest
 
 from esep.errors import FileUnusable, SettingInvalid, UsageError
 from esep.producers import send
-from esep.producers.client import OrganizerClient
 from esep.producers.numbering import COMPARED_MAX
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.send import send_file
+from esep.producers.sender import EventSender
 from esep.producers.summary import Outcome, Summary
 from esep.stream_apps.intake.sequences import PAGE, SLOTS
 from tests.producers.bets import DESK, HEADER, IINS, ROOT, lost, new_bin, won, write_file
@@ -48,7 +48,7 @@ class Desk:
         *,
         wait: bool = True,
         now: datetime = NOW,
-        client_class: type[OrganizerClient] = OrganizerClient,
+        client_class: type[EventSender] = EventSender,
         **options: object,
     ) -> Summary:
         with client_class(self.bin, self._servers) as client:
@@ -235,7 +235,7 @@ def test_sending_that_was_cut_off_goes_on_where_it_stopped(
     monkeypatch.setattr(send, "_SLICE_ROWS", 60)
     path = write_file(tmp_path / "desk-7.csv", *(won(f"t-{number}") for number in range(200)))
 
-    class Interrupted(OrganizerClient):
+    class Interrupted(EventSender):
         slices = 0
 
         def send_frame(self, frame: pl.DataFrame) -> None:
@@ -326,7 +326,7 @@ def test_receipts_that_stay_away_end_the_wait_with_a_clear_outcome(broker: Broke
     make_topics(broker.bootstrap_servers, organizer_bin)
     path = write_file(tmp_path / "desk-7.csv", won("t-1"), lost("t-2"))
     with (
-        OrganizerClient(organizer_bin, broker.bootstrap_servers) as client,
+        EventSender(organizer_bin, broker.bootstrap_servers) as client,
         ReceiptReader(organizer_bin, broker.bootstrap_servers) as receipts,
     ):
         summary = send_file(path, DESK, client, receipts=receipts, now=NOW, receipt_wait_s=0.2)
@@ -344,7 +344,7 @@ def test_two_streams_of_one_organizer_at_the_same_time_are_told_apart(desk: Desk
 
 def test_file_whose_rows_are_all_broken_needs_no_broker(tmp_path: Path) -> None:
     path = write_file(tmp_path / "desk-7.csv", lost("t-1", stake="0"))
-    with OrganizerClient("940140000385", NOWHERE) as client:
+    with EventSender("940140000385", NOWHERE) as client:
         summary = send_file(path, DESK, client, receipts=None, now=NOW)
     assert (summary.outcome, summary.exit_code, summary.events_sent) == (Outcome.COMPLETE, 1, 0)
 
@@ -354,7 +354,7 @@ def test_nothing_is_sent_of_a_file_that_cannot_be_used(tmp_path: Path) -> None:
     empty = tmp_path / "desk-7.csv"
     empty.touch()
     good = write_file(tmp_path / "касса 7.csv", lost("t-1"))
-    with OrganizerClient("940140000385", NOWHERE) as client:
+    with EventSender("940140000385", NOWHERE) as client:
         with pytest.raises(FileUnusable, match="FILE_EMPTY"):
             send_file(empty, DESK, client, receipts=None)
         with pytest.raises(UsageError, match="stream id"):
@@ -367,7 +367,7 @@ def test_nothing_is_sent_of_a_file_that_cannot_be_used(tmp_path: Path) -> None:
 def test_topic_that_does_not_exist_is_said_before_anything_is_sent(broker: Broker, tmp_path: Path) -> None:
     path = write_file(tmp_path / "desk-7.csv", lost("t-1"))
     with (
-        OrganizerClient(new_bin(), broker.bootstrap_servers) as client,
+        EventSender(new_bin(), broker.bootstrap_servers) as client,
         pytest.raises(SettingInvalid, match="no topic"),
     ):
         send_file(path, DESK, client, receipts=None, now=NOW)

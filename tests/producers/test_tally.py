@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from esep.producers.client import Span
 from esep.producers.receipts import ReceiptContent
+from esep.producers.sender import Span
 from esep.producers.tally import Tally, covers, tally
 from tests.producers.fake_intake import content_of, ranges
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,8 @@ import typer
 from esep.admin import create_topics
 from esep.cli.output import err
 from esep.errors import SettingInvalid
-from esep.keys import make_receipt_key, make_routing_key
+from esep.keys import make_routing_key
+from esep.receipt_keys import SIGNING_DAYS, make_receipt_keys, renew_signing_key
 from esep.register import load_register
 from esep.security import client_security
 from esep.settings import Settings, load_settings
@@ -81,13 +83,26 @@ def migrate() -> None:
 
 def keys(
     directory: Annotated[Path, typer.Option(help="Where the key files go.")] = Path("secrets"),
+    renew_receipt_key: Annotated[
+        bool,
+        typer.Option("--renew-receipt-key", help="Replace the key that signs receipts; intake takes it at a start."),
+    ] = False,
+    days: Annotated[int, typer.Option(min=1, help="For how many days a new receipt key is certified.")] = SIGNING_DAYS,
 ) -> None:
-    """Make the authority's secrets that are not there yet; never writes over one.
+    """Make the authority's secrets that are not there yet; never writes over one that is not to be renewed.
+
+    Give receipt-root.crt to the organizers: by it they verify receipts. Keep receipt-root.key in a safe: only
+    --renew-receipt-key needs it.
 
     Example: [bold]esep keys --directory secrets[/]
+
+    Example: [bold]esep keys --directory secrets --renew-receipt-key --days 90[/]
     """
+    now = datetime.now(UTC)
     make_routing_key(directory / "routing.key")
-    make_receipt_key(directory / "receipt.key")
+    make_receipt_keys(directory, now)
+    if renew_receipt_key:
+        renew_signing_key(directory, now, days)
     password = directory / "clickhouse.password"
     if not password.exists():
         password.write_text(secrets.token_urlsafe(24))

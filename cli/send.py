@@ -19,13 +19,13 @@ from esep.cli.context import ACCESS_DIR, DATA_DIR, AsJson, DataDir, names_broker
 from esep.cli.output import err, out, print_json, print_table
 from esep.errors import FileUnusable
 from esep.kafka_wire import connect_any
-from esep.keys import load_receipt_public_key
 from esep.producers.mapping import LAST_BET_YESTERDAY, included_mappings, load_mapping
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.row_codes import Language, text_of
 from esep.producers.send import send_file
 from esep.producers.sender import EventSender
 from esep.producers.summary import WHAT_TO_DO, Summary
+from esep.receipt_keys import load_root
 from esep.security import client_security
 from esep.settings import load_settings
 
@@ -55,8 +55,9 @@ def send(
     rejected: Annotated[
         Path | None, typer.Option(help="New file for the rejected rows: mend them there, and send that file by itself.")
     ] = None,
-    receipt_key: Annotated[
-        Path | None, typer.Option(help="The authority's public key (PEM): receipts that it has not signed are refused.")
+    receipt_root: Annotated[
+        Path | None,
+        typer.Option(help="The authority's root certificate (PEM): receipts that it has not signed are refused."),
     ] = None,
     no_wait: Annotated[
         bool,
@@ -93,10 +94,10 @@ def send(
     loaded = load_mapping(mapping)
     if security:  # librdkafka would try on for a minute, and then say that no broker answers.
         connect_any(servers, security, _LOGIN_S_MAX).close()
-    public_key = load_receipt_public_key(_content(receipt_key)) if receipt_key else None
+    root = load_root(_content(receipt_root)) if receipt_root else None
     with ExitStack() as open_until_done:
         client = open_until_done.enter_context(EventSender(organizer, servers, security=security))
-        reader = None if no_wait else ReceiptReader(organizer, servers, public_key=public_key, security=security)
+        reader = None if no_wait else ReceiptReader(organizer, servers, root=root, security=security)
         summary = send_file(
             file,
             loaded,

@@ -15,8 +15,10 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from conformance.cases import CASES, DUPLICATE, PARTITIONS, RECORDS, Case
-from conformance.intake import SIGNING_KEY, Message, take
+from conformance.intake import ROOT, SIGNING_KEY, Message, take
 from esep.clock import to_ms
 from esep.codec import decode_body, decode_one, encode_one
 from esep.codes import BY_CODE
@@ -176,11 +178,12 @@ def _receipts() -> list[dict[str, Any]]:
 
 
 def _receipt(name: str, value: bytes, *, genuine: bool) -> dict[str, Any]:
-    public_key = SIGNING_KEY.public_key()
+    public_key = SIGNING_KEY.key.public_key()
     record = decode_one(value, schema("receipt"))
     return {
         "name": name,
         "value": _base64(value),
+        "root": _base64(ROOT.public_bytes(Encoding.DER)),
         "public_key": _base64(public_key.public_bytes_raw()),
         "key_id": key_id(public_key),
         "genuine": genuine,

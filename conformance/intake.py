@@ -20,6 +20,7 @@ from esep.clock import to_ms
 from esep.codec import decode_body, decode_one
 from esep.identifiers import PersonKeys
 from esep.lineage import Position, TopicPartition
+from esep.receipt_keys import certified, self_signed
 from esep.register import load_register
 from esep.schemas import schema
 from esep.stream_apps.intake.receipts import ReceiptSigner
@@ -27,7 +28,9 @@ from esep.stream_apps.intake.stage import IntakeStage
 from esep.stream_apps.stage import Batch, PartitionState
 
 FOLDER = Path(__file__).resolve().parent
-SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+ROOT_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+ROOT = self_signed(ROOT_KEY, RECEIVED_AT, serial=1)
+SIGNING_KEY = certified(Ed25519PrivateKey.from_private_bytes(bytes(range(32))), ROOT_KEY, ROOT, RECEIVED_AT, serial=2)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esep.access_files import ADMIN, BROKER, write_secret
+from esep.access_files import ADMIN, BROKER
 from esep.embedded.artifacts import cache_dir, exclusive, fetch, read_lock
 from esep.embedded.java import find_java
 from esep.embedded.kafka_plan import BrokerPlan, plan_broker, plan_cluster
@@ -29,6 +29,7 @@ from esep.embedded.kafka_runtime import KafkaRuntime, argument_file, format_argu
 from esep.embedded.ports import port_is_free
 from esep.embedded.process import ManagedProcess, tail
 from esep.errors import BrokerUnavailable, SettingInvalid
+from esep.keys import write_secret
 from esep.security import PLAIN
 
 if TYPE_CHECKING:

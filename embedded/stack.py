@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +25,8 @@ from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
 from esep.embedded.process import ManagedProcess
 from esep.errors import InvariantBroken, PartUnready, PlaceTaken, SettingInvalid, UsageError
-from esep.keys import make_receipt_key, make_routing_key
+from esep.keys import make_routing_key
+from esep.receipt_keys import make_receipt_keys
 
 log = logging.getLogger("esep.stack")
 
@@ -93,7 +95,7 @@ class Stack:
     def start_services(self) -> None:
         """Make the keys that are missing, start the broker and ClickHouse side by side, wait until both answer."""
         make_routing_key(self.data_dir / "keys" / "routing.key")
-        make_receipt_key(self.data_dir / "keys" / "receipt.key")
+        make_receipt_keys(self.data_dir / "keys", datetime.now(UTC))
         if self.access and not self.access.exists():
             self.access.init()
         with ThreadPoolExecutor(2) as threads:

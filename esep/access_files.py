@@ -8,7 +8,6 @@ Promises  what is secret is readable by its owner alone (0600 in 0700); a passwo
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from esep.certificates import BROKER_NAME, Issued, make_broker_certificate, make_ca
 from esep.errors import FileUnusable, SettingInvalid
+from esep.keys import write_secret
 from esep.security import MECHANISM, librdkafka_properties
 
 if TYPE_CHECKING:
@@ -147,17 +147,6 @@ def read_bundle(directory: Path) -> tuple[str, dict[str, str]]:
         return named["bootstrap.servers"], librdkafka_properties(named["sasl.username"], password, ca_pem)
     except KeyError as error:
         raise FileUnusable(f"{directory}/client.properties does not say {error.args[0]}") from error
-
-
-def write_secret(path: Path, content: str) -> None:
-    """Write a file that its owner alone can read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-    part.replace(path)
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,7 @@ Promises  `send` returns after its event is durable (survives a power cut); the 
           its stream, after any crash or outage, under this number and with these bytes for ever; callers never wait for
           the broker (DESIGN §5 "Outbox"; clauses O9-4.4, O9-4.5; box: producers)
 
-    with OrganizerClient("940140000385", "127.0.0.1:9092", Path("esep.spool"), receipt_key=key) as client:
+    with OrganizerClient("940140000385", "127.0.0.1:9092", Path("esep.spool"), receipt_root=root) as client:
         entry_id = client.send(wager, "desk-7")         # '940140000385/desk-7/118'
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.x509 import Certificate
 
     from esep.events import Event, Payout, Wager
 
@@ -52,7 +52,7 @@ T = TypeVar("T")
 class ClientOptions(TypedDict, total=False):
     """What `OrganizerClient` may be told besides; see there."""
 
-    receipt_key: Ed25519PublicKey | None
+    receipt_root: Certificate | None
     security: Mapping[str, str]
     first_sequences: Mapping[str, int]
     bytes_max: int | None
@@ -75,8 +75,8 @@ class ClientStatus:
 class OrganizerClient:
     """Reports one organizer's events. For any number of threads; one client per spool.
 
-    receipt_key: the authority's; without it no receipt is read, and events stay SENT. security: properties of
-    librdkafka for TLS and SASL (`security.protocol`, `ssl.*`, `sasl.*`). first_sequences: with which sequence a stream
+    receipt_root: the authority's certificate; without it no receipt is read, and events stay SENT. security:
+    librdkafka's properties for TLS and SASL (`security.protocol`, `ssl.*`, `sasl.*`). first_sequences: with which sequence a stream
     goes on that another system has numbered so far; only for streams new to the spool. bytes_max: of the spool; beyond
     it events are refused. late_s: after how long without a receipt `status` calls an event late.
 
@@ -90,7 +90,7 @@ class OrganizerClient:
         bootstrap_servers: str,
         spool_path: Path,
         *,
-        receipt_key: Ed25519PublicKey | None = None,
+        receipt_root: Certificate | None = None,
         security: Mapping[str, str] = PLAIN,
         first_sequences: Mapping[str, int] = MappingProxyType({}),
         bytes_max: int | None = None,
@@ -111,13 +111,13 @@ class OrganizerClient:
             self._courier = Courier(self._spool, self._writer, bootstrap_servers, security=security, late_s=late_s)
             undo.callback(self._courier.stop)
             self._receipts: ReceiptKeeper | None = None
-            if receipt_key is not None:
+            if receipt_root is not None:
                 offset = self._reader.receipts_offset
                 self._receipts = ReceiptKeeper(
                     self._spool,
                     self._writer,
                     bootstrap_servers,
-                    public_key=receipt_key,
+                    root=receipt_root,
                     offset=offset,
                     security=security,
                 )

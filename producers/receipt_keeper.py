@@ -24,7 +24,7 @@ from esep.topics import events_topic
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.x509 import Certificate
 
     from esep.producers.group_commit import GroupCommit
     from esep.producers.spool import Spool
@@ -43,7 +43,7 @@ class ReceiptKeeper:
         writer: GroupCommit,
         bootstrap_servers: str,
         *,
-        public_key: Ed25519PublicKey,
+        root: Certificate,
         offset: int,
         security: Mapping[str, str],
     ) -> None:
@@ -52,7 +52,7 @@ class ReceiptKeeper:
         self._spool = spool
         self._writer = writer
         self._servers = bootstrap_servers
-        self._public_key = public_key
+        self._root = root
         self._security = security
         self._offset = offset
         self._stopping = threading.Event()
@@ -87,7 +87,7 @@ class ReceiptKeeper:
     def _open(self, offset: int, value: bytes) -> ReceiptContent | None:
         bin_ = self._spool.organizer_bin
         try:
-            content = open_receipt(value, self._public_key)
+            content = open_receipt(value, self._root)
         except InvariantBroken as error:
             _log.error("receipt %d does not count: %s", offset, error.detail)
         else:

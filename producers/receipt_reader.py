@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.x509 import Certificate
 
 _MESSAGES_MAX = 500  # Taken at a time.
 _ASK_AGAIN_S = 0.05
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class ReceiptReader:
-    """The receipts of one organizer. public_key: the authority's; without it signatures are not verified.
+    """The receipts of one organizer. root: the authority's certificate; without it signatures are not verified.
 
     security: as `OrganizerClient` has it.
     """
@@ -47,12 +47,12 @@ class ReceiptReader:
         organizer_bin: str,
         bootstrap_servers: str,
         *,
-        public_key: Ed25519PublicKey | None = None,
+        root: Certificate | None = None,
         security: Mapping[str, str] = PLAIN,
     ) -> None:
         self.topic = receipts_topic(organizer_bin)
         self._bootstrap_servers = bootstrap_servers
-        self._public_key = public_key
+        self._root = root
         self._consumer = Consumer({**_config(bootstrap_servers, organizer_bin), **security}, logger=_log)
 
     def start(self, timeout_s: float = 10.0) -> None:
@@ -81,7 +81,7 @@ class ReceiptReader:
 
         Raises InvariantBroken for a receipt that is not as it was signed, SettingInvalid where access is refused.
         """
-        return [open_receipt(value, self._public_key) for _, value in self.read_sealed(timeout_s)]
+        return [open_receipt(value, self._root) for _, value in self.read_sealed(timeout_s)]
 
     def read_sealed(self, timeout_s: float) -> list[tuple[int, bytes]]:
         """Return what `read` does by offset and unopened, for who must go on after one that does not verify."""

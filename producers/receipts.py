@@ -2,8 +2,8 @@
 
 Reads     the values of messages on organizer.<BIN>.receipts
 Returns   `ReceiptContent`, the signed part
-Promises  no content leaves here whose hash is wrong, nor, where the key is given, one that the authority has not signed
-          (DESIGN §3, §4; box: producers)
+Promises  no content leaves here whose hash is wrong, nor, where the root is given, one that the authority has not
+          signed (DESIGN §3, §4; box: producers)
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict
 
 from esep.codec import decode_body, decode_one
 from esep.errors import InvariantBroken
+from esep.receipt_keys import certified_key
 from esep.schemas import schema
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.x509 import Certificate
 
 _RECEIPT, _CONTENT = schema("receipt"), schema("receipt_content")
 
@@ -88,26 +89,27 @@ class ReceiptContent(_Part):
         return next((account for account in self.streams if account.stream_id == stream_id), None)
 
 
-def open_receipt(value: bytes, public_key: Ed25519PublicKey | None) -> ReceiptContent:
+def open_receipt(value: bytes, root: Certificate | None) -> ReceiptContent:
     """Return the content of a receipt; InvariantBroken if it is not what was signed.
 
-    public_key: of the authority; without it the hash is checked and the signature is not.
+    root: the authority's certificate; without it the hash is checked and the signature is not.
     """
     try:
         receipt = decode_one(value, _RECEIPT)
-        _verify(receipt, public_key)
+        _verify(receipt, root)
         return ReceiptContent.model_validate(decode_body(receipt["content"], _CONTENT))
     except (ValueError, InvalidSignature) as error:
         raise InvariantBroken(
             "a receipt is not as the authority signed it",
             detail=str(error) or "its signature does not fit the key",
-            hint="check --receipt-key; if it is the authority's, keep the message and tell the authority",
+            hint="check --receipt-root; if it is the authority's, keep the message and tell the authority",
         ) from error
 
 
-def _verify(receipt: dict[str, Any], public_key: Ed25519PublicKey | None) -> None:
+def _verify(receipt: dict[str, Any], root: Certificate | None) -> None:
     digest = sha256(receipt["content"])
     if digest.hexdigest() != receipt["content_sha256"]:
         raise ValueError("its content has another hash than it says")
-    if public_key is not None:
-        public_key.verify(receipt["signature"], digest.digest())
+    if root is not None:
+        key = certified_key(receipt["certificate"], root, receipt["issued_at"])
+        key.verify(receipt["signature"], digest.digest())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from esep.identifiers import PersonKeys
-from esep.keys import load_receipt_key
+from esep.receipt_keys import load_signing_key
 from esep.register import load_register
 from esep.settings import load_settings
 from esep.stream_apps.intake.receipts import ReceiptSigner
@@ -27,7 +27,7 @@ def main() -> int:
     stage = IntakeStage(
         load_register(settings.register_file),
         PersonKeys(settings.secret("routing_key_file")),
-        ReceiptSigner(load_receipt_key(settings.secret("receipt_key_file")), _now_ms),
+        ReceiptSigner(load_signing_key(settings.secret("receipt_key_file")), _now_ms),
         events_partitions=settings.events_partitions,
         ledger_partitions=settings.ledger_partitions,
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import numpy as np
 
 from esep.codec import encode_body, encode_one
 from esep.codes import REJECT_CODES
-from esep.keys import key_id
+from esep.errors import SettingInvalid
 from esep.lineage import TopicPartition
 from esep.precedence import PASSED
 from esep.schemas import schema
@@ -30,9 +31,8 @@ from esep.topics import organizer_of, receipts_topic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     from esep.lineage import Position
+    from esep.receipt_keys import SigningKey
     from esep.stream_apps.intake.decode import Messages
     from esep.stream_apps.intake.lanes import Lanes
     from esep.stream_apps.intake.rejects import Reject
@@ -41,19 +41,30 @@ if TYPE_CHECKING:
 
 RANGES_MAX = 4_096  # Ranges of a receipt beyond one per stream, so that it fits its topic however many gaps there are.
 _OUTCOMES = {PASSED: "ACCEPTED", REPEATED: "DUPLICATE"}  # Of a correction that was held; else it is the reject code.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RECEIPT, _CONTENT = schema("receipt"), schema("receipt_content")
 
 
 class ReceiptSigner:
     """Signs receipts with one key. now_ms: the time of issue, UTC."""
 
-    def __init__(self, key: Ed25519PrivateKey, now_ms: Callable[[], int]) -> None:
+    def __init__(self, key: SigningKey, now_ms: Callable[[], int]) -> None:
         self._key = key
-        self._key_id = key_id(key.public_key())
+        self._certificate = key.certificate_der
         self._now_ms = now_ms
 
     def sign(self, section: Batch, content: dict[str, Any], row: int) -> bytes:
-        """Return the message value of a receipt; row: its number on its lane."""
+        """Return the message value of a receipt; row: its number on its lane.
+
+        Raises SettingInvalid once the key's time is over: a receipt that nobody can verify must not go out.
+        """
+        issued_ms = self._now_ms()
+        if not self._key.is_valid_at(_EPOCH + timedelta(milliseconds=issued_ms)):
+            raise SettingInvalid(
+                "the key that signs receipts is not valid now",
+                detail=f"its certificate ends {self._key.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
+                hint="`esep keys --renew-receipt-key`, then start intake again",
+            )
         body = encode_body(content, _CONTENT)
         digest = sha256(body).digest()
         record = {
@@ -66,9 +77,10 @@ class ReceiptSigner:
             "through_offset": content["through_offset"],
             "content": body,
             "content_sha256": digest.hex(),
-            "issued_at": self._now_ms(),
-            "key_id": self._key_id,
-            "signature": self._key.sign(digest),
+            "issued_at": issued_ms,
+            "key_id": self._key.key_id,
+            "certificate": self._certificate,
+            "signature": self._key.key.sign(digest),
         }
         return encode_one(record, _RECEIPT)
 

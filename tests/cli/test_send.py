@@ -97,7 +97,7 @@ def test_person_reads_counts_the_first_rejects_and_what_to_do(
         ({"--organizer": "940140000386"}, UsageError),
         ({"--shift-days": "some"}, UsageError),
         ({"--stream": "desk 7"}, UsageError),
-        ({"--receipt-key": "none.pub"}, FileUnusable),
+        ({"--receipt-root": "none.crt"}, FileUnusable),
     ],
 )
 def test_wrong_call_raises_an_error_that_exits_with_2(
@@ -114,9 +114,9 @@ def test_wrong_call_raises_an_error_that_exits_with_2(
 
 def test_key_that_is_none_is_refused(mapping: str, tmp_path: Path) -> None:
     path = write_file(tmp_path / "desk-7.csv", lost("t-1"))
-    key = tmp_path / "receipt.pub"
+    key = tmp_path / "receipt-root.crt"
     key.write_text("no key")
-    result = _send(path, "--organizer", ORGANIZER, "--mapping", mapping, "--receipt-key", key, *NOWHERE)
+    result = _send(path, "--organizer", ORGANIZER, "--mapping", mapping, "--receipt-root", key, *NOWHERE)
     assert isinstance(result.exception, SettingInvalid)
 
 
@@ -124,7 +124,7 @@ def test_help_shows_examples_and_exit_codes() -> None:
     text = " ".join(_send("--help").stdout.split())
     assert "esep send examples/bustabit-a.csv --organizer 940140000385 --mapping bustabit" in text
     assert "Exit code 0" in text
-    for option in ("--stream", "--shift-days", "--rejected", "--receipt-key", "--no-wait", "--lang", "--json"):
+    for option in ("--stream", "--shift-days", "--rejected", "--receipt-root", "--no-wait", "--lang", "--json"):
         assert option in text
 
 

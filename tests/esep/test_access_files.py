@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from esep.access_files import ADMIN, BROKER, AccessFiles, new_password, read_bundle, write_bundle, write_secret
+from esep.access_files import ADMIN, BROKER, AccessFiles, new_password, read_bundle, write_bundle
 from esep.errors import FileUnusable, SettingInvalid
+from esep.keys import write_secret
 
 BIN = "940140000385"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from esep.keys import load_receipt_public_key
 from esep.producers.client import OrganizerClient
+from esep.receipt_keys import load_root
 from tests.integration.line import ROOT, Line, line
 from tests.producers.spooling import ORGANIZER, kept
 
@@ -86,8 +86,8 @@ def test_client_killed_again_and_again_while_the_broker_goes_and_comes_loses_and
     with line(tmp_path / "line") as up:
         out.touch()
         lives = rage(up, path, out)
-        key = load_receipt_public_key((up.stack.data_dir / "keys" / "receipt.pub").read_bytes())
-        with OrganizerClient(ORGANIZER, up.settings.bootstrap_servers, path, receipt_key=key) as client:
+        root = load_root((up.stack.data_dir / "keys" / "receipt-root.crt").read_bytes())
+        with OrganizerClient(ORGANIZER, up.settings.bootstrap_servers, path, receipt_root=root) as client:
             client.flush(90)
             up.wait_until("all is receipted", lambda: client.status().sent == 0, _RECOVERY_S)
             status = client.status()

@@ -59,7 +59,7 @@ def test_sql_block_runs(up: Line, page: str, block: str) -> None:
 def test_python_block_runs(up: Line, page: str, block: str, tmp_path: Path) -> None:
     names: dict[str, object] = {
         "bootstrap_servers": up.settings.bootstrap_servers,
-        "authority_key_file": up.stack.data_dir / "keys" / "receipt.pub",
+        "authority_root_file": up.stack.data_dir / "keys" / "receipt-root.crt",
         "spool_file": tmp_path / "esep.spool",
     }
     exec(compile(block, page, "exec"), names)

@@ -21,10 +21,10 @@ from esep.codec import decode_body, encode_body, encode_one, wire_header
 from esep.events import PAYOUT, WAGER
 from esep.schemas import schema
 from esep.topics import events_topic, receipts_topic
+from tests.support.receipt_signing import SIGNING_KEY
 
 WAIT_S = 30.0
 PARTITIONS = 2
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # A test's key, the same each time.
 
 
 def make_topics(bootstrap_servers: str, organizer_bin: str, partitions: int = PARTITIONS) -> None:
@@ -71,7 +71,7 @@ def content_of(organizer_bin: str, partition: int, first: int, last: int, **said
     }
 
 
-def receipt_of(said: dict[str, Any], key: Ed25519PrivateKey = KEY, **other: Any) -> bytes:
+def receipt_of(said: dict[str, Any], key: Ed25519PrivateKey = SIGNING_KEY.key, **other: Any) -> bytes:
     """Return the message value of a receipt."""
     body = encode_body(said, schema("receipt_content"))
     digest = sha256(body)
@@ -86,7 +86,8 @@ def receipt_of(said: dict[str, Any], key: Ed25519PrivateKey = KEY, **other: Any)
         "content": body,
         "content_sha256": digest.hexdigest(),
         "issued_at": 0,
-        "key_id": "test",
+        "key_id": SIGNING_KEY.key_id,
+        "certificate": SIGNING_KEY.certificate_der,
         "signature": key.sign(digest.digest()),
         **other,
     }

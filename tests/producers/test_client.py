@@ -15,8 +15,9 @@ from esep.errors import BrokerUnavailable, FileUnusable, SpoolUnwritable, UsageE
 from esep.producers.client import OrganizerClient
 from esep.producers.spool import Spool
 from tests.producers.bets import ROOT, new_bin
-from tests.producers.fake_intake import KEY, WAIT_S, FakeIntake, make_topics
+from tests.producers.fake_intake import WAIT_S, FakeIntake, make_topics
 from tests.producers.spooling import NOWHERE, ORGANIZER, bet, kept, paid
+from tests.support.receipt_signing import ROOT_CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +162,7 @@ def test_events_from_many_threads_are_receipted_or_rejected_with_their_code(brok
     with (
         FakeIntake(broker.bootstrap_servers, organizer_bin) as intake,
         OrganizerClient(
-            organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_key=KEY.public_key()
+            organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_root=ROOT_CERTIFICATE
         ) as client,
     ):
         intake.refused["wager", "t-7"] = "IIN_INVALID"
@@ -190,7 +191,7 @@ def test_late_receipts_are_reported_and_sending_again_brings_them_and_counts_not
     organizer_bin = new_bin()
     make_topics(broker.bootstrap_servers, organizer_bin)
     with OrganizerClient(
-        organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_key=KEY.public_key(), late_s=0.5
+        organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_root=ROOT_CERTIFICATE, late_s=0.5
     ) as client:
         client.send_many([bet(f"t-{number}") for number in range(10)], "desk-7")
         until(lambda: client.status().late == 10)

@@ -15,8 +15,9 @@ from esep.producers.spool import Ack, Spool
 from esep.producers.spool_reader import SpoolReader
 from esep.topics import receipts_topic
 from tests.producers.bets import new_bin
-from tests.producers.fake_intake import KEY, WAIT_S, content_of, make_topics, receipt_of
+from tests.producers.fake_intake import WAIT_S, content_of, make_topics, receipt_of
 from tests.producers.spooling import bet, refused
+from tests.support.receipt_signing import ROOT_CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,9 +47,7 @@ class Desk:
     def keeper(self) -> ReceiptKeeper:
         with SpoolReader(self.spool.path) as reader:
             offset = reader.receipts_offset
-        return ReceiptKeeper(
-            self.spool, self.writer, self._servers, public_key=KEY.public_key(), offset=offset, security={}
-        )
+        return ReceiptKeeper(self.spool, self.writer, self._servers, root=ROOT_CERTIFICATE, offset=offset, security={})
 
     def write(self, first: int, through: int, *, organizer_bin: str = "", rejects: Any = (), **other: Any) -> None:
         stream = {"stream_id": "desk-7", "consumed": [{"first": 1, "last": through + 1}], "missing": []}

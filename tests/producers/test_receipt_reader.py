@@ -12,7 +12,8 @@ from esep.errors import BrokerUnavailable, InvariantBroken, SettingInvalid
 from esep.producers.receipt_reader import ReceiptReader
 from esep.topics import receipts_topic
 from tests.producers.bets import new_bin
-from tests.producers.fake_intake import KEY, WAIT_S, content_of, make_topics, receipt_of
+from tests.producers.fake_intake import WAIT_S, content_of, make_topics, receipt_of
+from tests.support.receipt_signing import ROOT_CERTIFICATE
 
 
 class Broker(Protocol):
@@ -51,7 +52,7 @@ def organizer(broker: Broker) -> str:
 def test_receipts_since_the_start_are_read_once_and_aborted_ones_never(broker: Broker, organizer: str) -> None:
     writer = Writer(broker.bootstrap_servers, organizer)
     writer.write(1, 2)
-    with ReceiptReader(organizer, broker.bootstrap_servers, public_key=KEY.public_key()) as reader:
+    with ReceiptReader(organizer, broker.bootstrap_servers, root=ROOT_CERTIFICATE) as reader:
         reader.start()
         writer.write(3)
         writer.write(4, commit=False)
@@ -68,7 +69,7 @@ def test_receipts_since_the_start_are_read_once_and_aborted_ones_never(broker: B
 @pytest.mark.kafka
 def test_receipt_of_another_key_is_refused(broker: Broker, organizer: str) -> None:
     producer = ck.Producer({"bootstrap.servers": broker.bootstrap_servers})
-    with ReceiptReader(organizer, broker.bootstrap_servers, public_key=KEY.public_key()) as reader:
+    with ReceiptReader(organizer, broker.bootstrap_servers, root=ROOT_CERTIFICATE) as reader:
         reader.start()
         producer.produce(receipts_topic(organizer), receipt_of(content_of(organizer, 0, 0, 0), signature=bytes(64)))
         assert producer.flush(WAIT_S) == 0

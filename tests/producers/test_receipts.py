@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509 import Certificate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.errors import InvariantBroken
 from esep.producers.receipts import open_receipt
-from tests.producers.fake_intake import KEY, content_of, receipt_of
+from tests.producers.fake_intake import content_of, receipt_of
+from tests.support.receipt_signing import ROOT_CERTIFICATE, signing_key
 
 ORGANIZER = "940140000385"
 ACCOUNT = {
@@ -34,9 +36,9 @@ CONTENT = content_of(
 )
 
 
-@pytest.mark.parametrize("public_key", [None, KEY.public_key()])
-def test_receipt_says_what_was_put_into_it(public_key: object) -> None:
-    content = open_receipt(receipt_of(CONTENT), public_key)  # type: ignore[arg-type]
+@pytest.mark.parametrize("root", [None, ROOT_CERTIFICATE])
+def test_receipt_says_what_was_put_into_it(root: Certificate | None) -> None:
+    content = open_receipt(receipt_of(CONTENT), root)
     assert (content.partition, content.from_offset, content.through_offset) == (1, 10, 14)
     account = content.stream("desk-7")
     assert account is not None
@@ -53,13 +55,16 @@ def test_receipt_says_what_was_put_into_it(public_key: object) -> None:
         receipt_of(CONTENT, signature=b""),
         receipt_of(CONTENT, content=b"other"),
         receipt_of(CONTENT, content_sha256="0" * 64),
+        receipt_of(CONTENT, certificate=b""),
+        receipt_of(CONTENT, certificate=signing_key(1).certificate_der),
+        receipt_of(CONTENT, issued_at=-(10**12)),
         b"",
         b"\x00\x00\x00\x07\xd4",
     ],
 )
 def test_receipt_that_was_not_signed_so_is_refused(value: bytes) -> None:
     with pytest.raises(InvariantBroken, match="not as the authority signed it"):
-        open_receipt(value, KEY.public_key())
+        open_receipt(value, ROOT_CERTIFICATE)
 
 
 def test_without_a_key_only_the_signature_goes_unlooked_at() -> None:

@@ -21,7 +21,8 @@ from esep.producers.sender import EventSender
 from esep.producers.summary import Outcome, Summary
 from esep.stream_apps.intake.sequences import PAGE, SLOTS
 from tests.producers.bets import DESK, HEADER, IINS, ROOT, lost, new_bin, won, write_file
-from tests.producers.fake_intake import KEY, WAIT_S, FakeIntake, decoded, make_topics, read_events
+from tests.producers.fake_intake import WAIT_S, FakeIntake, decoded, make_topics, read_events
+from tests.support.receipt_signing import ROOT_CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ class Desk:
             given = {"now": now, "show_progress": False, "receipt_wait_s": WAIT_S, **options}
             if not wait:
                 return send_file(path, DESK, client, receipts=None, **given)  # type: ignore[arg-type]
-            with ReceiptReader(self.bin, self._servers, public_key=KEY.public_key()) as receipts:
+            with ReceiptReader(self.bin, self._servers, root=ROOT_CERTIFICATE) as receipts:
                 return send_file(path, DESK, client, receipts=receipts, **given)  # type: ignore[arg-type]
 
     @property

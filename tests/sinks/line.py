@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 BINS = ["940140000385", "950341000052"]
 IINS = ["900101300007", "900101300811", "061211600012", "830717350867"]
 WAIT_S = 90.0
-BYTES = ("body", "message_key", "content", "signature")
+BYTES = ("body", "message_key", "content", "certificate", "signature")
 MONTHS = [
     datetime(2026, 9, 30, 23, 50, tzinfo=UTC),
     datetime(2026, 10, 15, tzinfo=UTC),
@@ -157,6 +157,7 @@ def _receipt(row: int, accepted: int, bin_: str) -> dict[str, Any]:
         "content_sha256": hashlib.sha256(b"%d" % row).hexdigest(),
         "issued_at": MONTHS[1],
         "key_id": "authority-1",
+        "certificate": b"\x30\x00",
         "signature": bytes(64),
     }
 

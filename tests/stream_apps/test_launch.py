@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from esep.keys import make_receipt_key, make_routing_key
+from esep.keys import make_routing_key
+from esep.receipt_keys import make_receipt_keys
 from esep.security import librdkafka_properties
 from esep.stream_apps import launch
 from esep.stream_apps.batches import Limits
@@ -19,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 @pytest.mark.parametrize("name", ["intake", "totals", "alerts"])
 def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     make_routing_key(tmp_path / "routing.key")
-    make_receipt_key(tmp_path / "receipt.key")
+    make_receipt_keys(tmp_path, datetime.now(UTC))
     (tmp_path / "ca.crt").write_text("the certificate\n")
     (tmp_path / "password").write_text("vR3p-4kQ\n")
     given: dict[str, Any] = {}

@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS receipts
     content_sha256    FixedString(32) CODEC(ZSTD(1)),
     issued_at         DateTime64(3, 'UTC') CODEC(ZSTD(1)),
     key_id            LowCardinality(String) CODEC(ZSTD(1)),
+    certificate       LowCardinality(String) CODEC(ZSTD(1)),
     signature         String CODEC(ZSTD(1)),
     from_offset       Int64 CODEC(T64, ZSTD(1)),
     accepted_count    Int64 CODEC(T64, ZSTD(1)),

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from esep.clock import to_ms
 from esep.codec import decode_body, decode_one, encode_one
 from esep.identifiers import PersonKeys
@@ -21,12 +19,12 @@ from esep.stream_apps.intake.receipts import ReceiptSigner
 from esep.stream_apps.intake.stage import IntakeStage, Streams
 from esep.stream_apps.stage import Batch, PartitionState, Result
 from esep.topics import events_topic
+from tests.support.receipt_signing import SIGNING_KEY
 
 ALATAU, ESIL, BAIGE = "940140000385", "950341000052", "070941024691"  # Baige is not in the register.
 IIN, YOUNG_IIN = "900101300007", "061211600012"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)  # When the broker receives everything, unless a test says otherwise.
 EVENTS_PARTITIONS, LEDGER_PARTITIONS = 2, 4
-SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PERSON_KEYS = PersonKeys(b"routing key of the tests")
 
 REGISTER = Register.model_validate(

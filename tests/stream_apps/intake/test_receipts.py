@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esep.clock import to_ms
 from esep.codes import FLAGS
+from esep.errors import SettingInvalid
 from esep.identifiers import PersonKeys
 from esep.mountains import Mountains
+from esep.receipt_keys import certified_key
 from esep.register import Register
 from esep.stream_apps.intake import receipts
 from esep.stream_apps.intake.decode import SECTION_MAX
@@ -25,7 +28,6 @@ from tests.stream_apps.intake.made_up import (
     NOW,
     PERSON_KEYS,
     REGISTER,
-    SIGNING_KEY,
     YOUNG_IIN,
     Line,
     Message,
@@ -35,6 +37,7 @@ from tests.stream_apps.intake.made_up import (
     source_of,
     wager,
 )
+from tests.support.receipt_signing import DAYS, FROM, ROOT_CERTIFICATE, SIGNING_KEY, signing_key
 
 TOPIC = f"organizer.{ALATAU}.receipts"
 SENT = st.lists(
@@ -58,13 +61,20 @@ def test_receipt_verifies_with_the_public_key_and_is_named_after_it() -> None:
     line = Line()
     line.take(message(wager()), Message(b"garbage", b"desk-0"))
     (receipt,) = line.records(TOPIC)
-    public = SIGNING_KEY.public_key()
+    public = certified_key(receipt["certificate"], ROOT_CERTIFICATE, receipt["issued_at"])
     digest = sha256(receipt["content"]).digest()
     assert receipt["content_sha256"] == digest.hex()
     public.verify(receipt["signature"], digest)
     assert receipt["key_id"] == sha256(public.public_bytes_raw()).hexdigest()[:16]
     with pytest.raises(InvalidSignature):
         public.verify(receipt["signature"], sha256(receipt["content"] + b"\0").digest())
+
+
+def test_nothing_is_signed_with_a_key_whose_time_is_over() -> None:
+    over = ReceiptSigner(SIGNING_KEY, lambda: to_ms(FROM + timedelta(days=DAYS, seconds=1)))
+    line = Line(IntakeStage(REGISTER, PERSON_KEYS, over, events_partitions=2, ledger_partitions=4))
+    with pytest.raises(SettingInvalid, match="not valid now"):
+        line.take(message(wager()))
 
 
 def test_receipt_says_where_it_stands_and_what_it_covers() -> None:
@@ -135,7 +145,7 @@ def test_root_is_over_the_messages_of_the_whole_prefix_in_order_of_sequence(orde
 @settings(deadline=None, max_examples=40)
 @given(st.lists(SENT, min_size=1, max_size=3))
 def test_same_cuts_give_the_same_contents_whoever_signs_when(polls: list[list[Message]]) -> None:
-    other = ReceiptSigner(Ed25519PrivateKey.generate(), lambda: 1_767_207_600_000)
+    other = ReceiptSigner(signing_key(7), lambda: 1_767_207_600_000)
     lines = [Line(), Line(IntakeStage(REGISTER, PERSON_KEYS, other, events_partitions=2, ledger_partitions=4))]
     for line in lines:
         for poll in polls:

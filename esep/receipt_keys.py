@@ -1,0 +1,183 @@
+"""Who signs receipts: the authority's root, which an organizer knows, and the keys that it certifies for a time.
+
+Reads     key files and certificates
+Writes    new ones, readable by their owner only; the root's never over an existing one
+Promises  a receipt verifies for ever with the root alone: it carries the certificate of the key that signed it, and
+          that key had to be valid when the receipt was issued (DESIGN §4 "Receipts"; clause O9-5.3)
+
+Root and keys are Ed25519, certificates X.509. The root signs certificates only and can lie in a safe: a new signing key
+needs it for a moment, the running line never.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.x509.oid import NameOID
+
+from esep.errors import SettingInvalid
+from esep.keys import key_id, write_once, write_secret
+
+ROOT_KEY, ROOT_CERTIFICATE, SIGNING_KEY = "receipt-root.key", "receipt-root.crt", "receipt.key"
+ROOT_DAYS = 30 * 365
+SIGNING_DAYS = 366  # A new key each year, with a day to spare.
+_EARLIER = timedelta(minutes=5)  # So that a clock a little behind takes a new certificate.
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs receipts, and its certificate."""
+
+    key: Ed25519PrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def key_id(self) -> str:
+        """The key's name."""
+        return key_id(self.key.public_key())
+
+    @property
+    def certificate_der(self) -> bytes:
+        """The certificate as it stands in each receipt."""
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def is_valid_at(self, instant: datetime) -> bool:
+        """Return whether the key may sign at an instant."""
+        return self.certificate.not_valid_before_utc <= instant <= self.certificate.not_valid_after_utc
+
+
+def self_signed(key: Ed25519PrivateKey, now: datetime, serial: int | None = None) -> x509.Certificate:
+    """Return the certificate of a root. now: UTC, when it begins to be valid. serial: random unless given."""
+    name = _name("esep receipts root")
+    usage = x509.BasicConstraints(ca=True, path_length=0)
+    return _builder(name, name, key, now, ROOT_DAYS, serial).add_extension(usage, critical=True).sign(key, None)
+
+
+def certified(
+    key: Ed25519PrivateKey,
+    root_key: Ed25519PrivateKey,
+    root: x509.Certificate,
+    now: datetime,
+    days: int = SIGNING_DAYS,
+    serial: int | None = None,
+) -> SigningKey:
+    """Return a signing key with a certificate of the root for so many days."""
+    name, usage = _name(f"esep receipts {key_id(key.public_key())}"), x509.BasicConstraints(ca=False, path_length=None)
+    unsigned = _builder(name, root.subject, key, now, days, serial).add_extension(usage, critical=True)
+    return SigningKey(key, unsigned.sign(root_key, None))
+
+
+def make_receipt_keys(directory: Path, now: datetime) -> None:
+    """Make the root and a first signing key in a directory, unless they are there. now: UTC."""
+    root = Ed25519PrivateKey.generate()
+    if write_once(directory / ROOT_KEY, _key_pem(root)):
+        (directory / ROOT_CERTIFICATE).write_bytes(self_signed(root, now).public_bytes(serialization.Encoding.PEM))
+    if not (directory / SIGNING_KEY).exists():
+        renew_signing_key(directory, now)
+
+
+def renew_signing_key(directory: Path, now: datetime, days: int = SIGNING_DAYS) -> SigningKey:
+    """Replace the signing key by a new one that the root certifies for so many days; return it.
+
+    Needs the root's key in the directory; SettingInvalid if it is not there. What was signed before stays valid.
+    """
+    root_key = _private(_read(directory / ROOT_KEY), ROOT_KEY)
+    root = load_root(_read(directory / ROOT_CERTIFICATE))
+    made = certified(Ed25519PrivateKey.generate(), root_key, root, now, days)
+    pem = _key_pem(made.key) + made.certificate.public_bytes(serialization.Encoding.PEM)
+    write_secret(directory / SIGNING_KEY, pem.decode())
+    return made
+
+
+def load_signing_key(pem: bytes) -> SigningKey:
+    """Return the signing key and its certificate in a PEM text; SettingInvalid if it is none, or they do not fit."""
+    key = _private(pem, "ESEP_RECEIPT_KEY_FILE")
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+    except ValueError as error:
+        raise SettingInvalid(
+            "ESEP_RECEIPT_KEY_FILE holds no certificate behind its key", hint="`esep keys` makes both"
+        ) from error
+    if certificate.public_key() != key.public_key():
+        raise SettingInvalid("ESEP_RECEIPT_KEY_FILE holds the certificate of another key")
+    return SigningKey(key, certificate)
+
+
+def load_root(pem: bytes) -> x509.Certificate:
+    """Return the authority's root certificate in a PEM text; SettingInvalid if it is none that we could have made."""
+    try:
+        root = x509.load_pem_x509_certificate(pem)
+        _verify_issued(root, root)
+    except ValueError as error:
+        raise SettingInvalid("the file holds no root certificate of receipts", detail=str(error)) from error
+    return root
+
+
+def certified_key(certificate_der: bytes, root: x509.Certificate, issued_at: datetime) -> Ed25519PublicKey:
+    """Return the key of a certificate that the root issued and that was valid at an instant; ValueError if not."""
+    certificate = x509.load_der_x509_certificate(certificate_der)
+    _verify_issued(certificate, root)
+    if not certificate.not_valid_before_utc <= issued_at <= certificate.not_valid_after_utc:
+        raise ValueError("its key was not valid when it was issued")
+    key = certificate.public_key()
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("its key is of another kind")  # noqa: TRY004 - whatever is wrong with it, it is no certificate
+    return key
+
+
+def _verify_issued(certificate: x509.Certificate, root: x509.Certificate) -> None:
+    if not root.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+        raise ValueError("the root is none: it may not sign certificates")
+    try:
+        certificate.verify_directly_issued_by(root)
+    except (InvalidSignature, TypeError) as error:
+        raise ValueError("its certificate was not issued by the root") from error
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: Ed25519PrivateKey, now: datetime, days: int, serial: int | None
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(serial or x509.random_serial_number())
+        .not_valid_before(now - _EARLIER)
+        .not_valid_after(now + timedelta(days=days))
+    )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _key_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _private(pem: bytes, what: str) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except ValueError as error:
+        raise SettingInvalid(f"{what} holds no PEM private key") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SettingInvalid(f"{what} holds a key of another kind", hint="make an Ed25519 key")
+    return key
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingInvalid(
+            f"{path} cannot be read", detail=error.strerror or "", hint="`esep keys` makes it, where there is none"
+        ) from error

@@ -75,10 +75,10 @@ class ClientStatus:
 class OrganizerClient:
     """Reports one organizer's events. For any number of threads; one client per spool.
 
-    receipt_root: the authority's certificate; without it no receipt is read, and events stay SENT. security:
-    librdkafka's properties for TLS and SASL (`security.protocol`, `ssl.*`, `sasl.*`). first_sequences: with which sequence a stream
-    goes on that another system has numbered so far; only for streams new to the spool. bytes_max: of the spool; beyond
-    it events are refused. late_s: after how long without a receipt `status` calls an event late.
+    receipt_root: the authority's certificate; without it no receipt is read, and events stay SENT. security: see
+    `esep.security`. first_sequences: with which sequence a stream goes on that another system has numbered so far; only
+    for streams new to the spool. bytes_max: of the spool; beyond it events are refused. late_s: after how long without
+    a receipt `status` calls an event late.
 
     Raises UsageError for what is no BIN, FileUnusable for a spool that is in use or another's, SettingInvalid for
     properties that librdkafka does not take. Starts without any broker.

@@ -47,8 +47,8 @@ def test_worker_killed_twice_in_the_middle_of_its_load_writes_each_row_once(
 ) -> None:
     """Clause O9-4.4: what was killed goes on where it stood, by itself."""
     topics.send(40_000)
-    for killed_at in (4_000, 16_000):
-        with WorkerProcess(topics, tmp_path, records_max=100, work_s=0.05):  # So that it is not done before the kill.
+    for killed_at in (2_000, 6_000):
+        with WorkerProcess(topics, tmp_path, records_max=100, work_s=0.1):  # So that it is not done before the kill.
             topics.outputs(killed_at, quiet_s=0)
         assert sum(map(len, topics.outputs(killed_at).values())) < 40_000
     with WorkerProcess(topics, tmp_path):

@@ -35,7 +35,12 @@ class CountTopics:
         for created in admin.create_topics(topics).values():
             created.result()
         self.sent = {partition: [] for partition in range(self.partitions)}
-        self._producer = ck.Producer({"bootstrap.servers": self.bootstrap_servers, "linger.ms": 2})
+        admin.list_topics(f"{self.stage}.in", WAIT_S)
+        self._producer = (
+            ck.Producer(  # Idempotent, or what a broker refuses at first would come behind what follows it.
+                {"bootstrap.servers": self.bootstrap_servers, "linger.ms": 2, "enable.idempotence": True}
+            )
+        )
 
     def source(self, partition: int) -> TopicPartition:
         return TopicPartition(f"{self.stage}.in", partition)

@@ -12,12 +12,14 @@ CREATE TABLE IF NOT EXISTS notices
 ENGINE = MergeTree
 ORDER BY (organizer_bin, day, notice_id);
 
--- Which days were looked through, be there something to say or not: what `esep status` asks for the time left.
+-- Which days were looked through, be there something to say or not, and how many rows of receipts and rejected the facts
+-- of the day came from: what `esep status` asks for the time left, and why a day is not read again while nothing came.
 CREATE TABLE IF NOT EXISTS notice_days
 (
     day          Date,
     examined_at  DateTime64(3, 'UTC'),
-    notice_count UInt32
+    notice_count UInt32,
+    row_count    UInt64
 )
 ENGINE = MergeTree
 ORDER BY (day, examined_at);

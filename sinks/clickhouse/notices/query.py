@@ -1,7 +1,7 @@
 """Read the facts of a day from ClickHouse and make the notices of it.
 
 Reads     tables rejected and receipts (the signed content too), of one Almaty day; days with messages before it
-Returns   `notices_of`: the notices of a day, by organizer
+Returns   `notices_of`: the notices of a day, by organizer; `row_count`: whether they may have changed
 Promises  reads only; selects no column that holds a person's data: neither bodies nor keys of messages; memory grows
           with streams, not with messages (clause O9-5.3; box: sinks/clickhouse)
 """
@@ -83,6 +83,16 @@ def notices_of(client: Client, day: date, holidays: Holidays, organizer_bin: str
         Notice(bin_, day, due, rejects.get(bin_, ()), gaps.get(bin_), silences.get(bin_), outages.get(bin_, ()))
         for bin_ in sorted({*rejects, *gaps, *silences, *outages})
     ]
+
+
+def row_count(client: Client, day: date) -> int:
+    """Return how many rows the facts of a day come from: it grows with whatever could change them."""
+    question = _Question(client, "", day - timedelta(days=USUAL_DAYS + SILENT_DAYS_MAX), day)
+    counts = [
+        question.rows(f"SELECT count() FROM {table.name} WHERE {_IN_DAY}")[0][0]  # noqa: S608 - names from tables.py
+        for table in (RECEIPTS_TABLE, REJECTED_TABLE)
+    ]
+    return sum(map(int, counts))
 
 
 def _rejects(question: _Question) -> dict[str, tuple[RejectLine, ...]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from esep.calendar import Holidays
 from esep.clock import almaty_day_of, to_ms
 from esep.sinks.clickhouse.notices.facts import Notice, due_at
-from esep.sinks.clickhouse.notices.query import notices_of
+from esep.sinks.clickhouse.notices.query import notices_of, row_count
 from esep.sinks.clickhouse.tables import RECEIPTS_TABLE
 
 if TYPE_CHECKING:
@@ -54,20 +54,23 @@ def complete_days(now: datetime, count: int = DAYS_BACK) -> list[date]:
 
 
 def open_notices(client: Client, days: Sequence[date], holidays: Holidays, organizer_bin: str = "") -> list[Notice]:
-    """Return the notices of some days that were not issued yet, by day and organizer."""
-    found = [notice for day in days for notice in notices_of(client, day, holidays, organizer_bin)]
-    issued = _issued(client, days)
-    return [notice for notice in found if notice.notice_id not in issued]
+    """Return the notices of some days that were not issued yet, by day and organizer.
+
+    A day that was looked through is not read again until rows have come that could change it.
+    """
+    return _open(client, list(_changed(client, days)), holidays, organizer_bin)
 
 
 def issue(client: Client, days: Sequence[date], holidays: Holidays, now: datetime) -> list[Notice]:
     """Record the notices of some days that were not issued yet, and that the days were looked through; return them."""
-    found = open_notices(client, days, holidays)
+    changed = _changed(client, days)  # Counted before the facts are read: what comes meanwhile changes the day again.
+    found = _open(client, list(changed), holidays)
     if found:
         rows = [[one.notice_id, one.organizer_bin, one.day, one.due_at, now, one.content] for one in found]
         client.insert("notices", rows, column_names=_COLUMNS)
-    counts = [[day, now, sum(one.day == day for one in found)] for day in days]
-    client.insert("notice_days", counts, column_names=("day", "examined_at", "notice_count"))
+    if changed:
+        looked = [[day, now, sum(one.day == day for one in found), count] for day, count in changed.items()]
+        client.insert("notice_days", looked, column_names=("day", "examined_at", "notice_count", "row_count"))
     return found
 
 
@@ -91,6 +94,23 @@ def standing(client: Client, holidays: Holidays, now: datetime) -> Standing | No
         return None
     due = due_at(untold, holidays)
     return Standing(untold, due, round((due - now) / _HOUR, 2))
+
+
+def _open(client: Client, days: Sequence[date], holidays: Holidays, organizer_bin: str = "") -> list[Notice]:
+    found = [notice for day in days for notice in notices_of(client, day, holidays, organizer_bin)]
+    issued = _issued(client, days) if found else set()
+    return [notice for notice in found if notice.notice_id not in issued]
+
+
+def _changed(client: Client, days: Sequence[date]) -> dict[date, int]:
+    """Return the days that nobody looked through as they are now, with the rows that their facts come from."""
+    rows = client.query(
+        "SELECT day, max(row_count) FROM notice_days WHERE day BETWEEN {first:Date} AND {last:Date} GROUP BY day",
+        parameters={"first": min(days), "last": max(days)},
+    ).result_rows
+    seen = {row[0]: int(row[1]) for row in rows}
+    counts = {day: row_count(client, day) for day in days}
+    return {day: count for day, count in counts.items() if seen.get(day) != count}
 
 
 def _issued(client: Client, days: Sequence[date]) -> set[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import date, timedelta
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
+from esep.codes import REJECT_CODES
 from esep.sinks.clickhouse.notices.facts import Outage, Place
 from esep.sinks.clickhouse.notices.text import plain_text
 from tests.sinks.line import IINS
@@ -40,6 +43,26 @@ def test_every_reject_of_the_day_is_counted_in_one_line_of_its_organizer(books: 
     assert undecodable.examples == (Place(0, 6), Place(0, 5))
     assert found[ESIL].rejects[0].examples == (Place(0, 7),)
     assert books.notices(organizer_bin=ESIL) == {ESIL: found[ESIL]}
+
+
+def test_lines_of_the_tables_are_those_of_counting_by_hand(books: Books) -> None:
+    """Two ways, one answer: the query, and a count of the same messages in Python, over three days."""
+    draw, codes = Random(20261120), [code.code for code in REJECT_CODES]
+    expected: Counter[tuple[str, date, str]] = Counter()
+    for bin_ in (ALATAU, ESIL):
+        for code in draw.sample(codes, 6):
+            hours = [draw.uniform(-24, 48) for _ in range(40)]
+            books.reject(bin_, code, *(at(hour) for hour in hours))
+            expected.update((bin_, DAY + timedelta(days=int(hour // 24)), code) for hour in hours)
+    found = Counter(
+        {
+            (bin_, day, line.reject_code): line.count
+            for day in (DAY - timedelta(days=1), DAY, DAY + timedelta(days=1))
+            for bin_, notice in books.notices(day).items()
+            for line in notice.rejects
+        }
+    )
+    assert found == expected
 
 
 def test_no_number_of_a_person_leaves_the_tables(books: Books) -> None:

@@ -75,6 +75,21 @@ def test_day_of_which_more_became_known_has_a_second_notice(books: Books, client
     assert client.query("SELECT count() FROM notices").result_rows == [(2,)]
 
 
+def test_day_is_not_read_again_until_rows_have_come_that_could_change_it(
+    books: Books, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[date] = []
+    monkeypatch.setattr(record, "notices_of", lambda _client, day, *_: read.append(day) or [])
+    books.reject(ALATAU, "EMPTY", at(1))
+    issue(client, DAYS, HOLIDAYS, NOW)
+    assert read == DAYS
+    assert issue(client, DAYS, HOLIDAYS, NOW) == open_notices(client, DAYS, HOLIDAYS) == []
+    assert read == DAYS, "nothing had come"
+    books.receipt(ESIL, at(2))
+    open_notices(client, DAYS, HOLIDAYS)
+    assert read[len(DAYS) :] == [day for day in DAYS if day >= DAY], "silence of later days looks back on this one"
+
+
 def test_time_left_is_that_until_the_end_of_monday(books: Books, client: Client) -> None:
     books.reject(ALATAU, "EMPTY", at(1))
     (notice,) = open_notices(client, [DAY], HOLIDAYS)

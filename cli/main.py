@@ -40,6 +40,7 @@ COMMANDS = {
     "spool": Entry("esep.cli.spool", "spool"),
     "sql": Entry("esep.cli.sql", "sql", "sink"),
     "alerts": Entry("esep.cli.alerts", "alerts"),
+    "notices": Entry("esep.cli.notices", "notices", "sink"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
     "run": Entry("esep.cli.run", "run"),
     "setup": Entry("esep.cli.run", "setup", "sink"),

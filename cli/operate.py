@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ import typer
 from esep.access import plan_of
 from esep.access_apply import Authority
 from esep.access_files import ADMIN, AccessFiles, write_bundle
+from esep.calendar import load_holidays
 from esep.cli.context import DATA_DIR, STACK_FILE, AsJson, DataDir, settings_of
 from esep.cli.output import err, out, print_json, print_table
 from esep.cli.run import Part, prepare
@@ -31,12 +33,13 @@ from esep.register import load_register
 from esep.security import client_security
 from esep.settings import Settings, load_settings
 from esep.sinks.clickhouse.client import connect
+from esep.sinks.clickhouse.notices.record import Standing, standing
 from esep.status import group_lags
 
 _PID_FILE = "up.pid"
 _DETACHED_READY_S = 120.0  # The first start downloads the broker (about 130 MB).
 _DOWN_S = 40.0  # Four apps, ClickHouse and a broker, ten seconds each at the very worst, several at a time.
-_TABLES = ("ledger", "rejected", "receipts", "alerts")
+_TABLES = ("ledger", "rejected", "receipts", "alerts", "notices")
 
 Register = Annotated[Path, typer.Option(help="Register of organizers (YAML).")]
 
@@ -78,7 +81,7 @@ def down(data_dir: DataDir = DATA_DIR) -> None:
 
 
 def status(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
-    """Show each process, the lag of each consumer group and partition, and the rows in ClickHouse.
+    """Show each process, the lag of each consumer group and partition, the rows in ClickHouse, and the written notices.
 
     Example: [bold]esep status --json[/]
     """
@@ -87,14 +90,23 @@ def status(data_dir: DataDir = DATA_DIR, as_json: AsJson = False) -> None:
     lags = group_lags(settings.bootstrap_servers, client_security(settings))
     client = connect(settings)
     rows = {table: client.query(f"SELECT count() FROM {table}").result_rows[0][0] for table in _TABLES}  # noqa: S608 - our names
+    due = standing(client, load_holidays(), datetime.now(UTC))
     client.close()
     if as_json:
-        print_json({"processes": processes, "lag": [lag._asdict() for lag in lags], "rows": rows})
+        told = {"untold": due.to_json() if due else None}
+        print_json({"processes": processes, "lag": [lag._asdict() for lag in lags], "rows": rows, "notices": told})
         return
     columns = ("part", "pid", "running", "state")
     print_table("processes", columns, [[facts[name] for name in columns] for facts in processes])
     print_table("lag", ("group", "topic", "partition", "committed", "end", "lag"), lags)
     print_table("rows in ClickHouse", ("table", "rows"), list(rows.items()))
+    out.print(_notices_line(due), highlight=False, soft_wrap=True)
+
+
+def _notices_line(due: Standing | None) -> str:
+    if due is None:
+        return "written notices: every day that is over was looked through"
+    return f"written notices: {due.day} is to be looked through (esep notices --issue), {due.hours_left} hours left"
 
 
 def grant_access(settings: Settings, access: AccessFiles) -> None:

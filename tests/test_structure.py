@@ -104,7 +104,12 @@ def test_rule_of_imports_tells_the_layers_apart() -> None:
     assert imported_layer("polars.DataFrame") is None
 
 
-EXTRAS = {"stream_apps": ["apps"], "sinks": ["sink"], "embedded": ["embedded"], "cli": ["apps", "sink", "embedded"]}
+EXTRAS = {
+    "stream_apps": ["apps"],
+    "sinks": ["sink", "notices"],
+    "embedded": ["embedded"],
+    "cli": ["apps", "sink", "embedded"],
+}
 
 
 @each_module

@@ -58,20 +58,20 @@ def test_comment_of_an_applied_file_may_be_put_right(own: Settings, folder: Path
 
 
 def test_migration_that_broke_off_is_applied_again(own: Settings, folder: Path) -> None:
-    broken = folder / "0006_notes.sql"
+    broken = folder / "0099_notes.sql"
     table = "CREATE TABLE IF NOT EXISTS notes (note String) ENGINE = MergeTree ORDER BY note;\n"
     broken.write_text(table + "CREATE TABLE IF NOT EXISTS more (note Strnig) ENGINE = MergeTree ORDER BY note;\n")
     with pytest.raises(EsepError):
         migrate(own, folder)
     broken.write_text(broken.read_text().replace("Strnig", "String"))
-    assert migrate(own, folder) == ["0006_notes"]
+    assert migrate(own, folder) == ["0099_notes"]
     with connect(own) as client:
-        states = client.query("SELECT state FROM migrations WHERE name = '0006_notes' ORDER BY noted_at").result_rows
+        states = client.query("SELECT state FROM migrations WHERE name = '0099_notes' ORDER BY noted_at").result_rows
     assert [row[0] for row in states] == ["BEGUN", "BEGUN", "DONE"]
 
 
 def test_statement_that_cannot_be_repeated_is_refused_before_anything_is_applied(own: Settings, folder: Path) -> None:
-    (folder / "0006_notes.sql").write_text("CREATE TABLE notes (note String) ENGINE = MergeTree ORDER BY note;")
+    (folder / "0099_notes.sql").write_text("CREATE TABLE notes (note String) ENGINE = MergeTree ORDER BY note;")
     with pytest.raises(FileUnusable, match="cannot be repeated"):
         migrate(own, folder)
     with pytest.raises(EsepError), connect(own):

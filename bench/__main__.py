@@ -1,4 +1,4 @@
-"""`python -m bench`: measure the codec and every part of the line, and print them beside their yardsticks.
+"""`python -m bench`: measure codec, look-ups and every part of the line, and print them beside their yardsticks.
 
 Reads     nothing: it makes its events, its broker and its ClickHouse
 Writes    a table on stdout
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.codec import measure_codec
 from bench.line import EVENTS, measure_line
+from bench.restrictions import measure_restrictions
 from esep.cli.output import print_table
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     """Measure all; the first argument, if given, is how many events go through the line."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     with tempfile.TemporaryDirectory(prefix="esep-bench-") as folder:
-        measured = [*measure_codec(), *measure_line(Path(folder), events)]
+        measured = [*measure_codec(), *measure_restrictions(), *measure_line(Path(folder), events)]
     rows = [
         (
             part,

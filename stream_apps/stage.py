@@ -77,7 +77,11 @@ class Stage(Protocol[S]):
     """A stage of the line; S is its data for one input partition."""
 
     name: str  # Consumer group, transactional ids and log names are made from it.
-    inputs: Sequence[str]  # Topics it reads.
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The topics that it reads."""
+        ...
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:
         """Return the changelog partition of an input partition."""

@@ -11,6 +11,7 @@ import time
 
 from esep.identifiers import PersonKeys
 from esep.keys import load_receipt_key
+from esep.reference import Load, Reference, ReferenceFile
 from esep.register import load_register
 from esep.settings import load_settings
 from esep.stream_apps.intake.receipts import ReceiptSigner
@@ -24,8 +25,11 @@ def main() -> int:
     Raises FileUnusable or SettingInvalid where the register or a key cannot be used.
     """
     settings = load_settings()
+    register, reference = load_register(settings.register_file), Reference()
+    facts = ReferenceFile(organizers=register.organizers).facts()
+    reference.publish(Load(register.version, 0), list(enumerate(facts)))
     stage = IntakeStage(
-        load_register(settings.register_file),
+        reference,
         PersonKeys(settings.secret("routing_key_file")),
         ReceiptSigner(load_receipt_key(settings.secret("receipt_key_file")), _now_ms),
         events_partitions=settings.events_partitions,

@@ -8,13 +8,29 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esep.clock import to_ms
 from esep.codes import REJECT_CODES
+from esep.reference import REFERENCE_DELAY_MS, Load, Reference, ReferenceFile
+from esep.register import Register
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.facts import Facts
 from esep.stream_apps.intake.precedence import PASSED
-from tests.stream_apps.intake.made_up import ALATAU, BAIGE, ESIL, REGISTER, batch, message, source_of, wager
+from tests.stream_apps.intake.made_up import (
+    ALATAU,
+    BAIGE,
+    ESIL,
+    NOW,
+    REGISTER,
+    batch,
+    message,
+    reference_of,
+    source_of,
+    wager,
+)
 
-FACTS = Facts(REGISTER)
+FACTS = Facts(reference_of())
+ALL = ReferenceFile(organizers=REGISTER.organizers).facts()
+MINUTE = timedelta(minutes=1)
 BOUNDS = [  # Of the licences: the first day, the month without one, the day from which the later one is in force.
     datetime(2014, 12, 31, 19, tzinfo=UTC),
     datetime(2024, 12, 31, 19, tzinfo=UTC),
@@ -60,3 +76,49 @@ def test_answer_is_that_of_the_register_for_each_event(
 
 def test_bins_that_are_not_in_the_register_are_known_as_such() -> None:
     assert FACTS.unknown(pl.Series([ALATAU, BAIGE, ESIL])).tolist() == [False, True, False]
+
+
+def renamed(number: int) -> Register:
+    """The register as of a load: Alatau has another licence and another site."""
+    content = REGISTER.model_dump(mode="json")
+    content["version"] = number
+    content["organizers"][0]["licences"][0]["number"] = f"BK-{number}"
+    content["organizers"][0]["sites"] = [{"id": f"ALA-{number}", "address": "Алматы"}]
+    return Register.model_validate(content)
+
+
+@given(st.lists(st.integers(0, 5), max_size=4).map(sorted), st.lists(st.integers(-1, 8), min_size=1, max_size=8))
+def test_what_counts_was_published_a_minute_before_the_event_was_received(
+    minutes: list[int], received: list[int]
+) -> None:
+    """But the first facts of an organizer count for all its events, whenever they were published."""
+    reference = Reference()
+    loads = [0, *minutes]
+    for place, minute in enumerate(loads):
+        published_ms = to_ms(NOW) + minute * REFERENCE_DELAY_MS
+        facts_ = ReferenceFile(organizers=renamed(place).organizers[:1]).facts() if place else ALL
+        reference.publish(Load(100 + place, published_ms), list(enumerate(facts_)))
+    sent = [message(wager(sequence=n), NOW + minute * MINUTE) for n, minute in enumerate(received, start=1)]
+    events = read_messages([batch(source_of(), sent)]).events
+    facts = Facts(reference)
+    verdicts, licences = facts.look_up(events)
+    counted = [max((place for place, at in enumerate(loads) if at + 1 <= minute), default=0) for minute in received]
+    assert [facts.licences.row(place)[2] for place in licences.tolist()] == [
+        f"BK-{place}" if place else "BK-0009" for place in counted
+    ]
+    assert [verdict == PASSED for verdict in verdicts.tolist()] == [place in {0, 1} for place in counted]
+    assert facts.versions(events).to_list() == [100 + place for place in counted]
+
+
+def test_new_organizer_is_known_at_once_and_its_facts_are_the_version() -> None:
+    """Its topic is read only once its facts are known, so that no replay decides otherwise."""
+    reference = reference_of()
+    content = REGISTER.organizers[0].model_dump(mode="json") | {"bin": BAIGE}
+    fresh = ReferenceFile.model_validate({"organizers": [content]})
+    reference.publish(Load(30, to_ms(NOW)), [(29, fresh.facts()[0])])
+    facts = Facts(reference)
+    sent = [message(wager(organizer_bin=BAIGE, site_id="ALA-1"))]
+    events = read_messages([batch(source_of(BAIGE), sent), batch(source_of(), [message(wager())])]).events
+    assert facts.look_up(events)[0].tolist() == [PASSED, PASSED]
+    assert facts.versions(events).to_list() == [30, REGISTER.version]
+    assert not facts.unknown(pl.Series([BAIGE])).any()

@@ -22,7 +22,7 @@ from esep.errors import EsepError, SettingInvalid
 
 
 class Entry(NamedTuple):
-    """Where a command is, and the extra whose libraries it needs (empty: none)."""
+    """Where a command or a group of commands is, and the extra whose libraries it needs (empty: none)."""
 
     module: str
     function: str
@@ -42,6 +42,7 @@ COMMANDS = {
     "setup": Entry("esep.cli.run", "setup", "sink"),
     "migrate": Entry("esep.cli.run", "migrate", "sink"),
     "keys": Entry("esep.cli.run", "keys"),
+    "reference": Entry("esep.cli.reference", "reference"),
 }
 
 
@@ -75,7 +76,7 @@ def _command(name: str, entry: Entry) -> Any:
         if error.name is None or error.name.startswith("esep"):
             raise
         return _missing(name, entry, error.name)
-    return _single(name, function)
+    return typer.main.get_command(function) if isinstance(function, typer.Typer) else _single(name, function)
 
 
 def _missing(name: str, entry: Entry, library: str) -> Any:

@@ -171,6 +171,11 @@ class Reference:
             return None
         return None if known[-1].valid_to is not None and occurred_at >= known[-1].valid_to else known[-1]
 
+    def offset_of(self, kind: str, key: str) -> int | None:
+        """Return the offset of the fact that a new one with this key would supersede, or None."""
+        known = self.history.get((kind, key))
+        return known[-1].offset if known else None
+
     def difference(self, facts: list[Fact]) -> Difference:
         """Return what of these facts would be new."""
         found = Difference([], [])

@@ -109,20 +109,19 @@ class Restrictions:
         flags[order] = found
         return flags
 
-    def new_among(self, entries: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-        """Return those entries that are not published as they are, and how many of them supersede another."""
-        known = self._latest()
-        new = entries.join(known, on=list(_ENTRY), how="anti", maintain_order="left")
-        return new, new.join(known, on=["key", "since_s"], how="semi").height
+    def new_among(self, entries: pl.DataFrame) -> pl.DataFrame:
+        """Return those entries that are not published as they are."""
+        return entries.join(self._latest(), on=list(_ENTRY), how="anti", maintain_order="left")
+
+    def new_by_list(self, new: pl.DataFrame) -> dict[str, tuple[int, int]]:
+        """Return by list how many of these new entries have no predecessor, and how many supersede one."""
+        superseding = new.join(self._latest(), on=["key", "since_s"], how="semi")
+        both = [_count_by_list(part["key"].to_numpy()) for part in (new, superseding)]
+        return {name: (both[0][name] - both[1][name], both[1][name]) for name in LISTS}
 
     def counts(self) -> dict[str, int]:
         """Return by list how many entries nothing has superseded."""
-        lists = np.concatenate([np.zeros(0, np.uint64), *(self._lists(tier) for tier in self._tiers)])
-        return {name: int((lists == place).sum()) for place, name in enumerate(LISTS)}
-
-    def _lists(self, tier: _Tier) -> np.ndarray:
-        latest: np.ndarray = tier.keys[tier.superseded == _NEVER] & (2**_LIST_BITS - 1)
-        return latest
+        return _count_by_list(self._latest()["key"].to_numpy())
 
     def _latest(self) -> pl.DataFrame:
         parts = [pl.DataFrame(schema=_ENTRY)]
@@ -135,10 +134,30 @@ class Restrictions:
 def entries_of(persons: pl.DataFrame) -> pl.DataFrame:
     """Return persons as entries, ascending: key, since_s, until_s. persons: the columns of `COLUMNS`, right ones."""
     return persons.select(
-        key=pl.col("iin").cast(pl.UInt64) * 2**_LIST_BITS + pl.col("list").replace_strict(_numbers()).cast(pl.UInt64),
+        key=_key(),
         since_s=_second(pl.col("valid_from")),
         until_s=_second(pl.col("valid_to")).fill_null(_NEVER),
     ).sort("key", "since_s")
+
+
+def records_of(entries: pl.DataFrame) -> pl.DataFrame:
+    """Return entries as they stand in schema `reference_fact`: list, iin, begins_at, ends_at."""
+    key, until_s = pl.col("key"), pl.col("until_s")
+    return entries.select(
+        list=(key % 2**_LIST_BITS).replace_strict(list(range(len(LISTS))), list(LISTS), return_dtype=pl.String),
+        iin=(key // 2**_LIST_BITS).cast(pl.String).str.zfill(12),
+        begins_at=_instant(pl.col("since_s")),
+        ends_at=pl.when(until_s != _NEVER).then(_instant(until_s)),
+    )
+
+
+def entries_in(records: pl.DataFrame) -> pl.DataFrame:
+    """Return the entries of which `records_of` made these records."""
+    return records.select(
+        key=_key(),
+        since_s=pl.col("begins_at").dt.epoch("s").cast(pl.UInt32),
+        until_s=pl.col("ends_at").dt.epoch("s").cast(pl.UInt32).fill_null(_NEVER),
+    )
 
 
 def read_persons(path: Path) -> pl.DataFrame:
@@ -191,14 +210,26 @@ def _faults(texts: pl.DataFrame, persons: pl.DataFrame) -> list[tuple[int, str]]
     return [(line, fault) for line, fault in found.iter_rows()]
 
 
-def _numbers() -> dict[str, int]:
-    return {name: place for place, name in enumerate(LISTS)}
+def _count_by_list(keys: np.ndarray) -> dict[str, int]:
+    lists = keys & np.uint64(2**_LIST_BITS - 1)
+    return {name: int((lists == place).sum()) for place, name in enumerate(LISTS)}
+
+
+def _key() -> pl.Expr:
+    numbers = pl.col("list").replace_strict(list(LISTS), list(range(len(LISTS))), return_dtype=pl.UInt64)
+    key: pl.Expr = pl.col("iin").cast(pl.UInt64) * 2**_LIST_BITS + numbers
+    return key
+
+
+def _instant(second: pl.Expr) -> pl.Expr:
+    return (second.cast(pl.Int64) * 1000).cast(pl.Datetime("ms", "UTC"))
 
 
 def _second(day: pl.Expr) -> pl.Expr:
     """Return the second, since 1970 UTC, at which a day begins in Almaty; the country has no midnight that is not."""
     midnight = day.cast(pl.Datetime("ms")).dt.replace_time_zone(ALMATY)
-    return (midnight.dt.epoch("s")).cast(pl.UInt32)
+    second: pl.Expr = midnight.dt.epoch("s").cast(pl.UInt32)
+    return second
 
 
 def _supersede(tier: _Tier, new: _Tier, load: int) -> None:

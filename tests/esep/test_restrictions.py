@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from esep.clock import to_ms
 from esep.codes import FLAGS
 from esep.errors import FileUnusable
-from esep.restrictions import COLUMNS, LISTS, Restrictions, entries_of, read_persons
+from esep.restrictions import COLUMNS, LISTS, Restrictions, entries_in, entries_of, read_persons, records_of
 
 IINS = ("900101300007", "900101300811", "061211600012", "830717350867")
 FIRST = date(2026, 1, 1)
@@ -96,13 +96,24 @@ def test_new_is_what_is_not_published_as_it_is(loads: list[list[Person]], load: 
     restrictions = published(loads)
     latest = {one[:3]: one for earlier in loads for one in earlier}
     wanted = [one for one in load if latest.get(one[:3]) != one]
-    new, changed = restrictions.new_among(entries_of(frame(load)))
+    new = restrictions.new_among(entries_of(frame(load)))
     assert new.equals(entries_of(frame(wanted)))
-    assert changed == sum(one[:3] in latest for one in wanted)
+    superseding = {name: sum(one[:3] in latest for one in wanted if one.list == name) for name in LISTS}
+    assert restrictions.new_by_list(new) == {
+        name: (sum(one.list == name for one in wanted) - count, count) for name, count in superseding.items()
+    }
     restrictions.publish(len(loads), [new])
-    assert restrictions.new_among(entries_of(frame(load)))[0].is_empty(), "loading again changes nothing"
+    assert restrictions.new_among(entries_of(frame(load))).is_empty(), "loading again changes nothing"
     latest |= {one[:3]: one for one in load}
     assert restrictions.counts() == {name: sum(one.list == name for one in latest.values()) for name in LISTS}
+
+
+@given(lists_of_persons())
+def test_records_of_entries_give_the_same_entries(load: list[Person]) -> None:
+    entries = entries_of(frame(load))
+    records = records_of(entries)
+    assert entries_in(records).equals(entries)
+    assert sorted(records["iin"]) == sorted(one.iin for one in load)
 
 
 def test_many_small_loads_leave_few_arrays_to_search() -> None:

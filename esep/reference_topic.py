@@ -33,6 +33,14 @@ BLOCK_PERSONS = 10_000  # Of one record: about 350 kB.
 _CONSUME_RECORDS = 16  # At a time, so that a few blocks are in memory and not all of them.
 _CONSUME_S = 0.05
 _CALL_S_MAX = 30.0
+_ASK_AGAIN_S = 0.05
+_ASK_AGAIN = {  # A topic's leader is not known everywhere when the topic is new or its broker has just gone.
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+}
 _FACT = schema("reference_fact")
 
 
@@ -76,7 +84,7 @@ class ReferenceReader:
         if received_ms and received_ms < self._asked_ms + REFERENCE_DELAY_MS - CLOCKS_APART_MS_MAX:
             return
         deadline = time.monotonic() + seconds_max
-        end = self._end()
+        end = self._end(deadline)
         while self._reached < end:
             if time.monotonic() > deadline:
                 raise BrokerUnavailable(
@@ -95,16 +103,21 @@ class ReferenceReader:
         """End the consumer."""
         self._consumer.close()
 
-    def _end(self) -> int:
+    def _end(self, deadline: float) -> int:
         """Return the end of the topic, loads under way included."""
         partition = ck.TopicPartition(REFERENCE, 0)
-        try:
-            if self._reached < 0:
-                self._begin()
-            end: int = self._admin.list_offsets({partition: OffsetSpec.latest()})[partition].result(_CALL_S_MAX).offset
-        except ck.KafkaException as failure:
-            raise _failure(failure.args[0], self._bootstrap_servers) from failure
-        return end
+        while True:
+            try:
+                if self._reached < 0:
+                    self._begin()
+                ends = self._admin.list_offsets({partition: OffsetSpec.latest()}, request_timeout=_CALL_S_MAX)
+                end: int = ends[partition].result().offset
+            except ck.KafkaException as failure:
+                if failure.args[0].code() not in _ASK_AGAIN or time.monotonic() > deadline:
+                    raise _failure(failure.args[0], self._bootstrap_servers) from failure
+                time.sleep(_ASK_AGAIN_S)
+            else:
+                return end
 
     def _begin(self) -> None:
         if REFERENCE not in self._consumer.list_topics(timeout=_CALL_S_MAX).topics:

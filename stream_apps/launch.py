@@ -12,14 +12,14 @@ from typing import TypeVar
 
 from esep.settings import Settings
 from esep.stream_apps.batches import Limits
-from esep.stream_apps.stage import Stage
+from esep.stream_apps.stage import SideInput, Stage
 from esep.stream_apps.worker import run_worker
 
 S = TypeVar("S")
 
 
-def launch(stage: Stage[S], settings: Settings) -> int:
-    """Work until SIGTERM or SIGINT; return the exit code."""
+def launch(stage: Stage[S], settings: Settings, side_input: SideInput | None = None) -> int:
+    """Work until SIGTERM or SIGINT; return the exit code. side_input: see `run_worker`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     return run_worker(
         stage,
@@ -33,4 +33,5 @@ def launch(stage: Stage[S], settings: Settings) -> int:
             session_timeout_ms=settings.session_timeout_ms,
         ),
         status_path=settings.status_file,
+        side_input=side_input,
     )

@@ -144,7 +144,7 @@ def test_end_is_asked_for_only_where_an_earlier_answer_may_not_do(
 ) -> None:
     reader, asked = ReferenceReader(servers), []
     ask = reader._end
-    monkeypatch.setattr(reader, "_end", lambda: asked.append(None) or ask())
+    monkeypatch.setattr(reader, "_end", lambda deadline: asked.append(deadline) or ask(deadline))
     now_ms = 1_772_366_400_000
     for received_ms in (now_ms, now_ms - 5_000_000, now_ms + REFERENCE_DELAY_MS - CLOCKS_APART_MS_MAX - 1):
         reader.catch_up(received_ms)

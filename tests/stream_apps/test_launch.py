@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from esep.keys import make_receipt_key, make_routing_key
+from esep.reference_topic import ReferenceReader
 from esep.stream_apps import launch
 from esep.stream_apps.batches import Limits
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.mark.parametrize("name", ["intake", "totals", "alerts"])
@@ -22,7 +21,7 @@ def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tm
     given: dict[str, Any] = {}
 
     def run_worker(stage: Any, **options: Any) -> int:
-        given.update(options, stage=stage.name)
+        given.update(options, stage=stage.name, side_input=type(options["side_input"]))
         return 75
 
     monkeypatch.setattr(launch, "run_worker", run_worker)
@@ -34,7 +33,6 @@ def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tm
         "POLL_WAIT_MS": "5",
         "SESSION_TIMEOUT_MS": "6000",
         "STATUS_FILE": str(tmp_path / "status.json"),
-        "REGISTER_FILE": str(ROOT / "examples" / "register.yaml"),
         "ROUTING_KEY_FILE": str(tmp_path / "routing.key"),
         "RECEIPT_KEY_FILE": str(tmp_path / "receipt.key"),
     }
@@ -48,4 +46,5 @@ def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tm
         "ordinal": 3,
         "limits": Limits(records_max=7, bytes_max=2048, spacing_ms=5, session_timeout_ms=6000),
         "status_path": tmp_path / "status.json",
+        "side_input": ReferenceReader if name == "intake" else type(None),
     }

@@ -34,6 +34,7 @@ _CONSUME_RECORDS = 16  # At a time, so that a few blocks are in memory and not a
 _CONSUME_S = 0.05
 _CALL_S_MAX = 30.0
 _ASK_AGAIN_S = 0.05
+_ABSENT_S_MAX = 5.0  # A broker hears of a new topic a moment after it was made.
 _ASK_AGAIN = {  # A topic's leader is not known everywhere when the topic is new or its broker has just gone.
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -120,8 +121,11 @@ class ReferenceReader:
                 return end
 
     def _begin(self) -> None:
-        if REFERENCE not in self._consumer.list_topics(timeout=_CALL_S_MAX).topics:
-            raise SettingInvalid(f"there is no topic {REFERENCE}", hint="make the topics with `esep setup`")
+        deadline = time.monotonic() + _ABSENT_S_MAX
+        while REFERENCE not in self._consumer.list_topics(timeout=_CALL_S_MAX).topics:
+            if time.monotonic() > deadline:
+                raise SettingInvalid(f"there is no topic {REFERENCE}", hint="make the topics with `esep setup`")
+            time.sleep(_ASK_AGAIN_S)
         self._consumer.assign([ck.TopicPartition(REFERENCE, 0, ck.OFFSET_BEGINNING)])
         self._reached = 0
 

@@ -178,6 +178,7 @@ def test_look_takes_what_has_come_without_asking(servers: str) -> None:
 
 
 @pytest.mark.kafka
-def test_absent_topic_is_named_with_what_to_do(broker: Any) -> None:
+def test_absent_topic_is_named_with_what_to_do(broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference_topic, "_ABSENT_S_MAX", 0.2)
     with pytest.raises(SettingInvalid, match="esep setup"):
         read(broker.bootstrap_servers)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import confluent_kafka as ck
@@ -189,10 +190,11 @@ class ReferenceWriter:
 
     def publish(self, reference: Reference, difference: Difference, entries: pl.DataFrame) -> None:
         """Publish what is new, all of it or nothing. reference: all that was published. entries: of persons."""
+        records = list(load_records(reference, difference, entries))  # Before the transaction, for which readers wait.
         self._call(self._producer.begin_transaction)
         try:
-            for key, value in load_records(reference, difference, entries):
-                self._producer.produce(REFERENCE, value, key, 0)
+            for key, value in records:
+                self._call(partial(self._producer.produce, REFERENCE, value, key, 0))
             self._call(lambda: self._producer.commit_transaction(TRANSACTION_MS_MAX / 1000))
         except BaseException:
             with suppress(ck.KafkaException):  # What went wrong before says more; the broker ends it in the end.
@@ -216,7 +218,7 @@ def load_records(reference: Reference, difference: Difference, entries: pl.DataF
     for fact in facts:
         yield _record(number, fact, reference.offset_of(fact.kind, fact.key))
     for block in entries.iter_slices(BLOCK_PERSONS):
-        yield _record(number, _of_no_key(PERSONS, "{}"), None, records_of(block).to_struct())
+        yield _record(number, _of_no_key(PERSONS, "{}"), None, records_of(block))
     yield _record(number, _of_no_key(LOAD, f'{{"facts": {len(facts)}, "persons": {entries.height}}}'), None)
 
 
@@ -224,13 +226,17 @@ def _of_no_key(kind: str, content: str) -> Fact:
     return Fact(kind, "", None, None, content)
 
 
-def _record(number: int, fact: Fact, supersedes: int | None, persons: pl.Series | None = None) -> tuple[bytes, bytes]:
+def _record(
+    number: int, fact: Fact, supersedes: int | None, persons: pl.DataFrame | None = None
+) -> tuple[bytes, bytes]:
     kinds = empty_frame(_FACT).schema
     kind, key, begins_at, ends_at, content = fact
     row = (number, kind, key, begins_at, ends_at, content, supersedes)
     flat = pl.DataFrame([row], schema=[(name, kinds[name]) for name in _FACT.fields[:-1]], orient="row")
-    column = pl.Series("persons", [[] if persons is None else persons], dtype=kinds["persons"])
-    (value,) = encode(flat.with_columns(column), _FACT)
+    column = pl.lit([], dtype=kinds["persons"])
+    if persons is not None:
+        column = pl.lit(persons.select(pl.struct(pl.all()).implode()).to_series())
+    (value,) = encode(flat.with_columns(persons=column), _FACT)
     return f"{kind}/{key}".encode(), value
 
 

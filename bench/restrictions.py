@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from bench.codec import Measured
-from esep.restrictions import Restrictions
+from esep.restrictions import Entries, Restrictions
 
 PERSONS = 4_000_000
 _EVENTS = 20_000  # Of one poll.
@@ -49,7 +49,8 @@ def _main() -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # The peak begins anew here.
     before_mb = _memory_mb("VmRSS")
     restrictions = Restrictions()
-    restrictions.publish(0, [_block(numbers[start : start + _BLOCK]) for start in range(0, PERSONS, _BLOCK)])
+    blocks = (_block(numbers[start : start + _BLOCK]) for start in range(0, PERSONS, _BLOCK))
+    restrictions.publish(0, Entries(blocks))
     seconds = []
     for _ in range(_RUNS):
         started = time.perf_counter()

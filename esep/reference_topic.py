@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from esep.codec import INDEX, decode, empty_frame, encode
 from esep.errors import BrokerUnavailable, InvariantBroken, SettingInvalid
 from esep.reference import REFERENCE_DELAY_MS, Difference, Fact, Load, Reference
-from esep.restrictions import entries_in, records_of
+from esep.restrictions import Entries, entries_in, records_of
 from esep.schemas import schema
 from esep.topics import REFERENCE
 
@@ -31,7 +31,7 @@ TRANSACTION_MS_MAX = 60_000  # Four million persons take some ten seconds.
 CATCH_UP_S_MAX = 90.0  # Longer than the transaction of a load that died, for which readers wait.
 CLOCKS_APART_MS_MAX = 30_000  # What two brokers' clocks may differ by; well below REFERENCE_DELAY_MS.
 BLOCK_PERSONS = 10_000  # Of one record: about 350 kB.
-_CONSUME_RECORDS = 16  # At a time, so that a few blocks are in memory and not all of them.
+_CONSUME_RECORDS = 4  # At a time, so that few blocks are in memory at once.
 _CONSUME_S = 0.05
 _CALL_S_MAX = 30.0
 _ASK_AGAIN_S = 0.05
@@ -50,7 +50,7 @@ class _Pending(NamedTuple):
     """What was read of a load whose end has not been read yet."""
 
     facts: list[tuple[int, Fact]]
-    blocks: list[pl.DataFrame]
+    entries: Entries
 
 
 class ReferenceReader:
@@ -69,10 +69,10 @@ class ReferenceReader:
                 "group.id": "esep-reference",  # Named because the client wants one; it is not joined.
                 "isolation.level": "read_committed",
                 "log_level": 0,
-                "queued.max.messages.kbytes": 8192,
+                "queued.max.messages.kbytes": 4096,
             }
         )
-        self._pending = _Pending([], [])
+        self._pending = _Pending([], Entries())
         self._reached = -1  # The next offset to read; -1 before the first look.
         self._asked_ms = -REFERENCE_DELAY_MS
 
@@ -153,7 +153,7 @@ class ReferenceReader:
             message = messages[record[INDEX]]
             if record["kind"] == PERSONS:
                 persons = frame.filter(pl.col(INDEX) == record[INDEX])["persons"].explode().struct.unnest()
-                self._pending.blocks.append(entries_in(persons))
+                self._pending.entries.add(entries_in(persons))
             elif record["kind"] == LOAD:
                 self._publish(Load(message.offset(), message.timestamp()[1]))
             else:
@@ -161,9 +161,9 @@ class ReferenceReader:
                 self._pending.facts.append((message.offset(), fact))
 
     def _publish(self, load: Load) -> None:
-        facts, blocks = self._pending
-        self._pending = _Pending([], [])
-        self.reference.restrictions.publish(len(self.reference.loads), blocks)
+        facts, entries = self._pending
+        self._pending = _Pending([], Entries())
+        self.reference.restrictions.publish(len(self.reference.loads), entries)
         self.reference.publish(load, facts)
 
 

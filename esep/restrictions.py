@@ -13,7 +13,7 @@ everything is sorted by.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
@@ -69,21 +69,48 @@ class _Tier:
             rows[at] += 1
 
 
+class Entries:
+    """Entries on their way: columns that grow in place, since millions of them come in blocks.
+
+    Over all blocks ascending by key, and distinct in list, person and first day.
+    """
+
+    def __init__(self, blocks: Iterable[pl.DataFrame] = ()) -> None:
+        self._count = 0
+        self._columns = _empty_columns()
+        for block in blocks:
+            self.add(block)
+
+    def add(self, block: pl.DataFrame) -> None:
+        """Add a block of `entries_of` or `entries_in`."""
+        end = self._count + block.height
+        for column, name in zip(self._columns, _ENTRY, strict=True):
+            if end > len(column):
+                column.resize(end + end // 4, refcheck=False)
+            column[self._count : end] = block[name].to_numpy()
+        self._count = end
+
+    def take(self) -> list[np.ndarray]:
+        """Return the columns of `entries_of`; none are left."""
+        columns, count = self._columns, self._count
+        self._columns, self._count = _empty_columns(), 0
+        for column in columns:
+            column.resize(count, refcheck=False)
+        return columns
+
+
 class Restrictions:
     """All entries that were published. Tiers are merged as they grow, so that there are few however many loads came."""
 
     def __init__(self) -> None:
         self._tiers: list[_Tier] = []
 
-    def publish(self, load: int, blocks: Sequence[pl.DataFrame]) -> None:
-        """Add the entries of a load: blocks of `entries_of`, ascending by key over all of them.
-
-        load: its place, higher than any before. Distinct in list, person and first day.
-        """
-        count = sum(block.height for block in blocks)
+    def publish(self, load: int, entries: Entries) -> None:
+        """Add the entries of a load, which are taken away. load: its place, higher than any before."""
+        keys, since_s, until_s = entries.take()
+        count = len(keys)
         if not count:
             return
-        keys, since_s, until_s = (np.concatenate([block[name].to_numpy() for block in blocks]) for name in _ENTRY)
         new = _Tier(keys, since_s, until_s, np.full(count, load, np.uint32), np.full(count, _NEVER, np.uint32))
         for tier in self._tiers:
             _supersede(tier, new, load)
@@ -208,6 +235,10 @@ def _faults(texts: pl.DataFrame, persons: pl.DataFrame) -> list[tuple[int, str]]
     )
     found = checked.with_row_index("line", offset=2).drop_nulls()
     return [(line, fault) for line, fault in found.iter_rows()]
+
+
+def _empty_columns() -> list[np.ndarray]:
+    return [np.empty(0, np.uint64), np.empty(0, np.uint32), np.empty(0, np.uint32)]
 
 
 def _count_by_list(keys: np.ndarray) -> dict[str, int]:

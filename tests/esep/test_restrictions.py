@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from esep.clock import to_ms
 from esep.codes import FLAGS
 from esep.errors import FileUnusable
-from esep.restrictions import COLUMNS, LISTS, Restrictions, entries_in, entries_of, read_persons, records_of
+from esep.restrictions import COLUMNS, LISTS, Entries, Restrictions, entries_in, entries_of, read_persons, records_of
 
 IINS = ("900101300007", "900101300811", "061211600012", "830717350867")
 FIRST = date(2026, 1, 1)
@@ -56,7 +56,7 @@ def frame(persons: list[Person]) -> pl.DataFrame:
 def published(loads: list[list[Person]], block: int = 3) -> Restrictions:
     restrictions = Restrictions()
     for place, load in enumerate(loads):
-        restrictions.publish(place, list(entries_of(frame(load)).iter_slices(block)))
+        restrictions.publish(place, Entries(entries_of(frame(load)).iter_slices(block)))
     return restrictions
 
 
@@ -102,7 +102,7 @@ def test_new_is_what_is_not_published_as_it_is(loads: list[list[Person]], load: 
     assert restrictions.new_by_list(new) == {
         name: (sum(one.list == name for one in wanted) - count, count) for name, count in superseding.items()
     }
-    restrictions.publish(len(loads), [new])
+    restrictions.publish(len(loads), Entries([new]))
     assert restrictions.new_among(entries_of(frame(load))).is_empty(), "loading again changes nothing"
     latest |= {one[:3]: one for one in load}
     assert restrictions.counts() == {name: sum(one.list == name for one in latest.values()) for name in LISTS}

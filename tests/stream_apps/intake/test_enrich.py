@@ -11,7 +11,7 @@ import pytest
 from esep.clock import to_ms
 from esep.codes import FLAGS
 from esep.reference import REFERENCE_DELAY_MS, Load
-from esep.restrictions import entries_of
+from esep.restrictions import Entries, entries_of
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.enrich import enrich
 from esep.stream_apps.intake.facts import Facts
@@ -115,7 +115,7 @@ def test_who_was_on_a_list_when_it_occurred_is_flagged_by_what_was_published(day
             "valid_to": [date(2026, 2, 22)] * 2,
         }
     )
-    reference.restrictions.publish(1, [entries_of(persons)])
+    reference.restrictions.publish(1, Entries([entries_of(persons)]))
     reference.publish(Load(99, to_ms(NOW) - REFERENCE_DELAY_MS), [])
     facts = Facts(reference)
     sent = wager(occurred_at=datetime(2026, 2, 20, tzinfo=UTC) + timedelta(days=day))

@@ -16,7 +16,7 @@ from esep.codes import FLAGS
 from esep.identifiers import PersonKeys
 from esep.reference import Load, Reference
 from esep.register import Register
-from esep.restrictions import LISTS, entries_of
+from esep.restrictions import LISTS, Entries, entries_of
 from esep.stream_apps.intake import receipts
 from esep.stream_apps.intake.decode import SECTION_MAX
 from esep.stream_apps.intake.receipts import RANGES_MAX, ReceiptSigner
@@ -168,7 +168,7 @@ def listed(names: list[str]) -> Reference:
     reference = reference_of()
     persons = [(name, iin, date(2020, 1, 1), None) for name in names for iin in (IIN, YOUNG_IIN)]
     kinds = {"list": pl.String, "iin": pl.String, "valid_from": pl.Date, "valid_to": pl.Date}
-    reference.restrictions.publish(1, [entries_of(pl.DataFrame(persons, schema=kinds, orient="row"))])
+    reference.restrictions.publish(1, Entries([entries_of(pl.DataFrame(persons, schema=kinds, orient="row"))]))
     reference.publish(Load(99, 0), [])
     return reference
 

@@ -9,9 +9,10 @@ Promises  a load counts as a whole, by the broker's stamp on its last record; on
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import confluent_kafka as ck
@@ -43,6 +44,7 @@ _ASK_AGAIN = {  # A topic's leader is not known everywhere when the topic is new
     KafkaError._TIMED_OUT,
     KafkaError._TRANSPORT,
 }
+_PLAIN: Mapping[str, str] = MappingProxyType({})  # How to log in: librdkafka's properties; none on a plain line.
 _FACT = schema("reference_fact")
 
 
@@ -56,13 +58,14 @@ class _Pending(NamedTuple):
 class ReferenceReader:
     """Reads the topic from its beginning on and on; `reference` is what was read so far."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, security: Mapping[str, str] = _PLAIN) -> None:
         self.reference = Reference()
         self._bootstrap_servers = bootstrap_servers
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 0})
         self._consumer = ck.Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
+                **security,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
@@ -170,11 +173,12 @@ class ReferenceReader:
 class ReferenceWriter:
     """The one writer of the topic: a second one puts out the first. Read the topic only after `open`."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, security: Mapping[str, str] = _PLAIN) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._producer = ck.Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
+                **security,
                 "compression.type": "lz4",
                 "log_level": 0,
                 "message.max.bytes": 4 << 20,

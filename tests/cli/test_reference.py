@@ -129,3 +129,8 @@ def test_unknown_kind_is_refused_with_the_known_ones(esep: Any) -> None:
     answer = esep("show", "PERSONS")
     assert isinstance(answer.exception, UsageError)
     assert "HOLIDAY" in answer.exception.hint
+
+
+@pytest.mark.parametrize("command", ["load", "show"])
+def test_help_says_what_it_does_and_shows_an_example(esep: Any, command: str) -> None:
+    assert "Example: esep reference" in " ".join(esep(command, "--help").output.split())

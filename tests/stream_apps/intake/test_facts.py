@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 from hypothesis import given, settings
@@ -12,6 +12,7 @@ from esep.clock import to_ms
 from esep.codes import REJECT_CODES
 from esep.reference import REFERENCE_DELAY_MS, Load, Reference, ReferenceFile
 from esep.register import Register
+from esep.restrictions import Entries, entries_of
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.facts import Facts
 from esep.stream_apps.intake.precedence import PASSED
@@ -19,10 +20,13 @@ from tests.stream_apps.intake.made_up import (
     ALATAU,
     BAIGE,
     ESIL,
+    IIN,
     NOW,
     REGISTER,
+    Line,
     batch,
     message,
+    new_stage,
     reference_of,
     source_of,
     wager,
@@ -108,6 +112,39 @@ def test_what_counts_was_published_a_minute_before_the_event_was_received(
     ]
     assert [verdict == PASSED for verdict in verdicts.tolist()] == [place in {0, 1} for place in counted]
     assert facts.versions(events).to_list() == [100 + place for place in counted]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=4).map(sorted),
+    st.lists(st.integers(0, 9), min_size=1, max_size=6).map(sorted),
+)
+def test_replay_that_knows_all_from_the_start_writes_the_same_bytes(
+    loads: list[tuple[int, bool]], received: list[int]
+) -> None:
+    """The first run knows at each poll what was published a minute before, which is all that a reader promises."""
+    first_run, replay = reference_of(), reference_of()
+    for place, load in enumerate(loads, start=1):
+        publish(replay, place, *load)
+    lines = [Line(new_stage(reference=reference)) for reference in (first_run, replay)]
+    for number, minute in enumerate(received, start=1):
+        for place, load in enumerate(loads[len(first_run.loads) - 1 :], start=len(first_run.loads)):
+            if load[0] + 1 <= minute:
+                publish(first_run, place, *load)
+        sent = message(wager(sequence=number, occurred_at=NOW), NOW + minute * MINUTE)
+        for line in lines:
+            line.take(sent)
+    assert lines[0].written == lines[1].written
+    assert lines[0].changelogs == lines[1].changelogs
+
+
+def publish(reference: Reference, place: int, minute: int, listed: bool) -> None:
+    """Publish, that many minutes after NOW, another register, and that a person is on a list or was taken off it."""
+    until = None if listed else date(2020, 1, 1)
+    columns = {"list": pl.String, "iin": pl.String, "valid_from": pl.Date, "valid_to": pl.Date}
+    person = pl.DataFrame([("DEBTOR", IIN, date(2020, 1, 1), until)], schema=columns, orient="row")
+    reference.restrictions.publish(place, Entries([entries_of(person)]))
+    facts = ReferenceFile(organizers=renamed(place).organizers[:1]).facts() if place % 2 else []
+    reference.publish(Load(100 + place, to_ms(NOW + minute * MINUTE)), list(enumerate(facts)))
 
 
 def test_new_organizer_is_known_at_once_and_its_facts_are_the_version() -> None:

@@ -123,8 +123,15 @@ def make_topics(settings: Settings, bins: Iterable[str]) -> None:
 
 def load_first(settings: Settings) -> None:
     """Publish the register file where nothing was ever published."""
-    if not published(settings).loads:
-        load_file(settings, load_reference(settings.register_file).facts(), _nobody())
+    if published(settings).loads:
+        return
+    facts = load_reference(settings.register_file).facts()
+    writer = ReferenceWriter(settings.bootstrap_servers)
+    writer.open()
+    known = published(settings)
+    if not known.loads:  # Nor by somebody else, until the writer was ours.
+        writer.publish(known, known.difference(facts), _nobody())
+        err.print(f"published from the register: {len(facts)} facts", highlight=False)
 
 
 def published(settings: Settings) -> Reference:

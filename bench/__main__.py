@@ -1,4 +1,4 @@
-"""`python -m bench`: measure the codec, the client and every part of the line, and print them beside their yardsticks.
+"""`python -m bench`: measure codec, client, look-ups and each part of the line; print them beside their yardsticks.
 
 Reads     nothing: it makes its events, its broker and its ClickHouse
 Writes    a table on stdout
@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.client import measure_client
 from bench.codec import measure_codec
 from bench.line import EVENTS, measure_line
+from bench.restrictions import measure_restrictions
 from esep.cli.output import print_table
 
 
@@ -21,7 +22,12 @@ def main() -> None:
     """Measure all; the first argument, if given, is how many events go through the line."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     with tempfile.TemporaryDirectory(prefix="esep-bench-") as folder:
-        measured = [*measure_codec(), *measure_client(Path(folder)), *measure_line(Path(folder), events)]
+        measured = [
+            *measure_codec(),
+            *measure_client(Path(folder)),
+            *measure_restrictions(),
+            *measure_line(Path(folder), events),
+        ]
     rows = [
         (
             part,

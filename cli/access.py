@@ -14,12 +14,13 @@ import typer
 
 from esep.access import AccessPlan, plan_of
 from esep.access_apply import Authority
-from esep.access_files import ADMIN, LOOPBACK, AccessFiles, write_bundle
+from esep.access_files import LOOPBACK, AccessFiles, write_bundle
 from esep.cli.context import ACCESS_DIR, DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.output import err, out, print_json, print_table
 from esep.errors import SettingInvalid
 from esep.register import load_register
 from esep.security import client_security
+from esep.topics import ADMIN
 
 if TYPE_CHECKING:
     from esep.settings import Settings

@@ -22,7 +22,7 @@ from esep.errors import EsepError, SettingInvalid
 
 
 class Entry(NamedTuple):
-    """Where a command is, and the extra whose libraries it needs (empty: none)."""
+    """Where a command or a group of commands is, and the extra whose libraries it needs (empty: none)."""
 
     module: str
     function: str
@@ -47,6 +47,7 @@ COMMANDS = {
     "access": Entry("esep.cli.access", "access"),
     "migrate": Entry("esep.cli.run", "migrate", "sink"),
     "keys": Entry("esep.cli.run", "keys"),
+    "reference": Entry("esep.cli.reference", "reference"),
 }
 
 

@@ -21,7 +21,7 @@ import typer
 
 from esep.access import plan_of
 from esep.access_apply import Authority
-from esep.access_files import ADMIN, AccessFiles, write_bundle
+from esep.access_files import AccessFiles, write_bundle
 from esep.calendar import load_holidays
 from esep.cli.context import DATA_DIR, STACK_FILE, AsJson, DataDir, settings_of
 from esep.cli.output import err, out, print_json, print_table
@@ -35,6 +35,7 @@ from esep.settings import Settings, load_settings
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.notices.record import Standing, standing
 from esep.status import group_lags
+from esep.topics import ADMIN
 
 _PID_FILE = "up.pid"
 _DETACHED_READY_S = 120.0  # The first start downloads the broker (about 130 MB).

@@ -1,7 +1,7 @@
 """Commands that a container runs: one part of the line, and what has to be there before it.
 
 Reads     `Settings` from the environment
-Writes    topics, tables, key files; or whatever the part writes
+Writes    topics, the first reference data, tables, key files; or whatever the part writes
 Promises  `setup`, `migrate` and `keys` are safe to repeat
 """
 
@@ -17,15 +17,13 @@ from typing import Annotated
 
 import typer
 
-from esep.admin import create_topics
 from esep.cli.output import err
+from esep.cli.reference import load_first, make_topics
 from esep.errors import SettingInvalid
 from esep.keys import make_routing_key
 from esep.receipt_keys import SIGNING_DAYS, make_receipt_keys, renew_signing_key
 from esep.register import load_register
-from esep.security import client_security
 from esep.settings import Settings, load_settings
-from esep.topics import all_topics
 
 
 class Part(StrEnum):
@@ -65,7 +63,7 @@ def run(part: Annotated[Part, typer.Argument(help="Which part.")]) -> None:
 
 
 def setup() -> None:
-    """Make all topics and tables that are missing; safe to repeat.
+    """Make all topics and tables that are missing, publish the register the first time; safe to repeat.
 
     Example: [bold]ESEP_BOOTSTRAP_SERVERS=kafka:9092 ESEP_CLICKHOUSE_URL=http://clickhouse:8123 esep setup[/]
     """
@@ -111,13 +109,9 @@ def keys(
 
 
 def prepare(settings: Settings) -> None:
-    """Make the topics and tables that the settings and the register call for."""
-    bins = load_register(settings.register_file).bins
-    topics = all_topics(
-        bins, events_partitions=settings.events_partitions, ledger_partitions=settings.ledger_partitions
-    )
-    made = create_topics(settings.bootstrap_servers, topics, settings.replication_factor, client_security(settings))
-    err.print(f"topics: {len(topics)}, of which new: {len(made)}", highlight=False)
+    """Make the topics and tables that the settings and the register call for, and publish the register at the first."""
+    make_topics(settings, load_register(settings.register_file).bins)
+    load_first(settings)
     apply_migrations(settings)
 
 

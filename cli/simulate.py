@@ -18,7 +18,6 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from esep.access_files import ADMIN
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.output import out, print_json, print_table
 from esep.errors import FileUnusable, UsageError
@@ -33,6 +32,7 @@ from esep.producers.simulate.sender import MessageSender, Pace
 from esep.register import Register, load_register
 from esep.security import client_security
 from esep.settings import load_settings
+from esep.topics import ADMIN
 
 _WRONG_SHOWN_MAX = 10
 _BAD_BY_DEFAULT, _REPEATED_BY_DEFAULT = 0.03, 0.01

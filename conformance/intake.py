@@ -21,7 +21,7 @@ from esep.codec import decode_body, decode_one
 from esep.identifiers import PersonKeys
 from esep.lineage import Position, TopicPartition
 from esep.receipt_keys import certified, self_signed
-from esep.register import load_register
+from esep.reference import Load, Reference, load_reference
 from esep.schemas import schema
 from esep.stream_apps.intake.receipts import ReceiptSigner
 from esep.stream_apps.intake.stage import IntakeStage
@@ -46,8 +46,10 @@ class Message:
 
 def take(messages: list[Message]) -> tuple[list[str], list[bytes]]:
     """Return the verdict on each message (or ACCEPTED, DUPLICATE, HELD), and the receipts, a poll per message."""
+    reference = Reference()
+    reference.publish(Load(1, 0), list(enumerate(load_reference(FOLDER / "register.yaml").facts())))
     stage = IntakeStage(
-        load_register(FOLDER / "register.yaml"),
+        reference,
         PersonKeys(b"routing key of the golden records"),
         ReceiptSigner(SIGNING_KEY, lambda: to_ms(RECEIVED_AT)),
         events_partitions=PARTITIONS,

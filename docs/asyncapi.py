@@ -23,6 +23,7 @@ BINDING = "0.5.0"
 _RECORDS_BY_TOPIC = {
     events_topic(BIN): tuple(sorted(EVENT_RECORDS, reverse=True)),
     receipts_topic(BIN): ("receipt",),
+    "reference": ("reference_fact",),
     "accepted": ("accepted",),
     "rejected": ("rejected",),
     "ledger": ("ledger",),

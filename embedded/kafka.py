@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esep.access_files import ADMIN, BROKER
+from esep.access_files import BROKER
 from esep.embedded.artifacts import cache_dir, exclusive, fetch, read_lock
 from esep.embedded.java import find_java
 from esep.embedded.kafka_plan import BrokerPlan, plan_broker, plan_cluster
@@ -31,6 +31,7 @@ from esep.embedded.process import ManagedProcess, tail
 from esep.errors import BrokerUnavailable, SettingInvalid
 from esep.keys import write_secret
 from esep.security import PLAIN
+from esep.topics import ADMIN
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esep.access_files import ADMIN, BROKER
+from esep.access_files import BROKER
 from esep.embedded.ports import free_ports
 from esep.errors import FileUnusable, SettingInvalid
 from esep.security import MECHANISM
+from esep.topics import ADMIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from esep.identifiers import is_bin
 from esep.topics import (
     ACCEPTED,
+    ADMIN,
     ALERTS_STAGE,
     COMPLIANCE,
     INTAKE,
@@ -78,6 +79,7 @@ def plan_access(
     bins = sorted(set(organizer_bins))
     places = {part: tuple(f"{part}-{ordinal}" for ordinal in range(workers)) for part in PARTS}
     owners: dict[str, tuple[str, ...]] = {**places, COMPLIANCE: (COMPLIANCE,), **{bin_: (bin_,) for bin_ in bins}}
+    owners[ADMIN] = ()  # The super user may do anything.
     grants = {
         *_of_topics(topics, owners),
         *_of_places(places),

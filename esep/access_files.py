@@ -18,11 +18,11 @@ from esep.certificates import BROKER_NAME, Issued, make_broker_certificate, make
 from esep.errors import FileUnusable, SettingInvalid
 from esep.keys import write_secret
 from esep.security import MECHANISM, librdkafka_properties
+from esep.topics import ADMIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ADMIN = "admin"  # Makes topics, users and ACLs; the brokers' super user.
 BROKER = BROKER_NAME  # The brokers among themselves; super user as well.
 LOOPBACK = ("127.0.0.1", "localhost")
 _PASSWORD_BYTES = 32  # 256 bits in 43 characters: nothing that a dictionary or a guess finds.

@@ -31,7 +31,13 @@ PAYMENT_METHODS = (
 INSTRUMENT_KINDS = ("CARD", "BANK_ACCOUNT", "WALLET", "PHONE")
 ORGANIZER_KINDS = ("BOOKMAKER", "TOTALIZATOR")  # Clause O9-3.
 
-FLAGS = {"UNDER_21_HINT": 1, "CREDIT_MONEY": 2}  # Bits of the field `flags`; for the authority only (DESIGN §4).
+FLAGS = {  # Bits of the field `flags`; for the authority only (DESIGN §4).
+    "UNDER_21_HINT": 1,
+    "CREDIT_MONEY": 2,
+    "RESTRICTED": 4,
+    "DEBTOR": 8,
+    "OFFICIAL": 16,
+}
 
 
 class RejectCode(BaseModel):

@@ -10,13 +10,15 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from esep.errors import FileUnusable
 from esep.identifiers import is_bin
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def _bin(number: str) -> str:
@@ -25,11 +27,13 @@ def _bin(number: str) -> str:
     return number
 
 
-class _Fact(BaseModel):
+class FactModel(BaseModel):
+    """What a file states about the world: nothing unknown may stand in it, and nothing changes it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Licence(_Fact):
+class Licence(FactModel):
     """A licence and the span in which it is in force: from `valid_from` on, before `valid_to` (null: no end)."""
 
     number: str = Field(min_length=1)
@@ -44,14 +48,14 @@ class Licence(_Fact):
         return self
 
 
-class Site(_Fact):
+class Site(FactModel):
     """A site in Kazakhstan from which the organizer reports (clause O9-4.1)."""
 
     id: str = Field(min_length=1)
     address: str = Field(min_length=1)
 
 
-class Organizer(_Fact):
+class Organizer(FactModel):
     """One organizer of gambling business."""
 
     bin: Annotated[str, AfterValidator(_bin)]
@@ -76,7 +80,7 @@ class Organizer(_Fact):
         return None
 
 
-class Register(_Fact):
+class Register(FactModel):
     """All organizers. `version` grows with every change and stands in each record that was made with it."""
 
     version: int = Field(ge=1)
@@ -100,16 +104,17 @@ class Register(_Fact):
 
 def load_register(path: Path) -> Register:
     """Return the register in a YAML file; FileUnusable says where it is wrong."""
+    return read_yaml(path, Register, "the register", "set ESEP_REGISTER_FILE to where it is")
+
+
+def read_yaml(path: Path, model: type[M], what: str, hint: str) -> M:
+    """Return what a YAML file says; FileUnusable says where it is wrong. what: the file's name in texts."""
     try:
-        return Register.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise FileUnusable(
-            f"the register {path} cannot be read",
-            detail=error.strerror or "",
-            hint="set ESEP_REGISTER_FILE to where it is",
-        ) from error
+        raise FileUnusable(f"{what} {path} cannot be read", detail=error.strerror or "", hint=hint) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileUnusable(f"the register {path} is not YAML", detail=str(error)) from error
+        raise FileUnusable(f"{what} {path} is not YAML", detail=str(error)) from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise FileUnusable(f"the register {path} does not say what it must", detail=faults) from error
+        raise FileUnusable(f"{what} {path} does not say what it must", detail=faults) from error

@@ -40,7 +40,10 @@ class Settings(BaseSettings):
     clickhouse_password_file: Path | None = Field(
         None, description="File with that user's password; none: no password."
     )
-    register_file: Path = Field(Path("register.yaml"), description="Register of organizers (YAML), read by intake.")
+    register_file: Path = Field(
+        Path("register.yaml"),
+        description="Register of organizers (YAML): published first by setup, read by the loader.",
+    )
     routing_key_file: Path = Field(Path("routing.key"), description="Secret that makes person keys; must never change.")
     receipt_key_file: Path = Field(Path("receipt.key"), description="Ed25519 private key (PEM) that signs receipts.")
     ordinal: int = Field(0, ge=0, description="Place of this worker within its stage: 0, 1, 2 …")

@@ -17,15 +17,20 @@ ACCEPTED = "accepted"
 REJECTED = "rejected"
 LEDGER = "ledger"
 ALERTS = "compliance.alerts"
+REFERENCE = "reference"
 TOTALS_CHANGELOG = "totals.changelog"
 ALERTS_CHANGELOG = "alerts.changelog"
 
 INTAKE, TOTALS, ALERTS_STAGE, LOADER = "intake", "totals", "alerts", "loader"  # Stages, and their consumer groups.
 COMPLIANCE = "compliance"  # Who reads the alerts, and its consumer group.
 
+ADMIN = "admin"  # Who makes topics and loads reference data; the brokers' super user, who needs no rights.
+
 EVENT_BYTES_MAX = 1024 * 1024  # What an organizer may send in one message, as the broker counts it.
 INTERNAL_BYTES_MAX = 4 * EVENT_BYTES_MAX  # A rejected message holds the event and more; so does an accepted one.
 _DAY_MS = 24 * 3600 * 1000
+_STAMPED = {"message.timestamp.type": "LogAppendTime"}
+_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 _CHANGELOG = {  # Small segments and an hour at the most, so that the cleaner keeps a changelog short (DESIGN §5).
     "cleanup.policy": "compact",
     "segment.bytes": str(64 * 1024 * 1024),
@@ -88,6 +93,7 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
     internal = {"max.message.bytes": str(INTERNAL_BYTES_MAX)}
     kept = {**internal, "retention.ms": str(30 * _DAY_MS)}
     line = [
+        Topic(REFERENCE, 1, "kind and key", ADMIN, (INTAKE,), {**internal, **_STAMPED, **_FOR_EVER}),
         Topic(ACCEPTED, ledger_partitions, "person_key", INTAKE, (TOTALS,), kept),
         Topic(REJECTED, 1, "cause", INTAKE, (LOADER,), kept),
         Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER), kept),
@@ -101,7 +107,7 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
 
 
 def _organizer_topics(bin_: str, partitions: int, internal: dict[str, str], kept: dict[str, str]) -> list[Topic]:
-    stamped = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(EVENT_BYTES_MAX)}
+    stamped = {**_STAMPED, "max.message.bytes": str(EVENT_BYTES_MAX)}
     return [
         Topic(
             events_topic(bin_), partitions, "stream_id", bin_, (INTAKE,), {**stamped, "retention.ms": str(30 * _DAY_MS)}

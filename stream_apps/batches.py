@@ -130,6 +130,13 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust carries no types
         thread = cast("Consumer", self.consumer)._thread
         return bool(await thread.call_thread(thread.open, assignment, positions))
 
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Read these topics from now on: the group is joined anew, and a new assignment follows."""
+        for channel in self.topics:
+            channel.topics = tuple(topics)
+        # By hand, for Faust itself waits 45 s, to see whether further topics come (`Conductor._subscriber`).
+        await cast("Consumer", self.consumer).subscribe(await self.topics._update_indices())
+
     def in_force(self, assignment: Assignment) -> bool:
         """Return whether no rebalance has begun since; may be asked on any thread."""
         return cast("Consumer", self.consumer)._thread.assignment_now is assignment

@@ -13,14 +13,14 @@ from typing import TypeVar
 from esep.security import client_security
 from esep.settings import Settings
 from esep.stream_apps.batches import Limits
-from esep.stream_apps.stage import Stage
+from esep.stream_apps.stage import SideInput, Stage
 from esep.stream_apps.worker import run_worker
 
 S = TypeVar("S")
 
 
-def launch(stage: Stage[S], settings: Settings) -> int:
-    """Work until SIGTERM or SIGINT; return the exit code."""
+def launch(stage: Stage[S], settings: Settings, side_input: SideInput | None = None) -> int:
+    """Work until SIGTERM or SIGINT; return the exit code. side_input: see `run_worker`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     return run_worker(
         stage,
@@ -35,4 +35,5 @@ def launch(stage: Stage[S], settings: Settings) -> int:
         ),
         status_path=settings.status_file,
         security=client_security(settings),
+        side_input=side_input,
     )

@@ -1,7 +1,7 @@
 """What a stage is: a pure function from the batches of one poll and the state to what is written and the new state.
 
 Reads     nothing: these are the types that the shell (`worker`) and the stages (`intake`, `totals`, `alerts`) share
-Returns   `Batch`, `Write`, `Result`, the protocol `Stage`
+Returns   `Batch`, `Write`, `Result`, the protocols `Stage` and `SideInput`
 Promises  a stage does no I/O and asks no clock; the shell alone talks to Kafka (boxes: intake, totals, alerts)
 """
 
@@ -77,7 +77,11 @@ class Stage(Protocol[S]):
     """A stage of the line; S is its data for one input partition."""
 
     name: str  # Consumer group, transactional ids and log names are made from it.
-    inputs: Sequence[str]  # Topics it reads.
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The topics that it reads."""
+        ...
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:
         """Return the changelog partition of an input partition."""
@@ -97,4 +101,16 @@ class Stage(Protocol[S]):
 
     def settle(self, states: Mapping[TopicPartition, PartitionState[S]], changes: object) -> None:
         """Make the changes of a committed result part of the data."""
+        ...
+
+
+class SideInput(Protocol):
+    """What a stage has to know beside its own input, and what may bring it new inputs; one thread at a time."""
+
+    def catch_up(self, received_ms: int) -> None:
+        """Return once the stage knows all that may count for what was received by then (ms UTC); raises EsepError."""
+        ...
+
+    def look(self) -> None:
+        """Take what has come, without a wait."""
         ...

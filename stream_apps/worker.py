@@ -1,6 +1,7 @@
 """The shell that all stages share: a Faust app that hands each poll to a stage and commits what it returns.
 
-Reads     the stage's input topics, through `batches`; its changelogs on assignment, through `handover`
+Reads     the stage's input topics, through `batches`; its changelogs on assignment, through `handover`; before a poll
+          is processed what else the stage has to know, through its side input
 Writes    what the stage returns, through `transaction`; a status file, on request
 Promises  a poll counts once its transaction has committed, and only then is the stage's state changed; whatever cannot
           be put right stops the process with the error's exit code, and its successor goes on where it stood (clause
@@ -22,7 +23,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from esep.errors import BrokerUnavailable, EsepError, InvariantBroken, PlaceTaken, PositionMismatch
+from esep.errors import (
+    BrokerUnavailable,
+    EsepError,
+    InvariantBroken,
+    PlaceTaken,
+    PositionMismatch,
+    SettingInvalid,
+)
 from esep.lineage import TopicPartition
 from esep.security import PLAIN
 from esep.stream_apps.batches import Assignment, BatchApp, Limits
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from esep.stream_apps.batches import Poll
-    from esep.stream_apps.stage import Result, Stage
+    from esep.stream_apps.stage import Result, SideInput, Stage
 
 S = TypeVar("S")
 
@@ -55,16 +63,20 @@ def run_worker(
     limits: Limits | None = None,
     status_path: Path | None = None,
     security: Mapping[str, str] = PLAIN,
+    side_input: SideInput | None = None,
 ) -> int:
     """Work until SIGTERM or SIGINT; return the exit code: 0, or that of the error that stopped the worker.
 
+    side_input: what the stage has to know before a poll is processed; inputs that it brings are read from then on.
     ordinal: this worker's place in the stage; a second worker of the same place puts the first one out.
     status_path: a JSON file that says how far the worker is (`Worker.status`), written whole or not at all.
     """
     for library in ("aiokafka", "esep.stream_apps.batches", "faust", "mode"):  # The second: Faust logs under it.
         logging.getLogger(library).setLevel(logging.WARNING)  # At DEBUG they take 23 % of a worker's time (DESIGN §8).
     gc.set_threshold(GC_OBJECTS, 20, 20)
-    worker = Worker(stage, Place(group, ordinal), bootstrap_servers, limits or Limits(), status_path, security)
+    worker = Worker(
+        stage, Place(group, ordinal), bootstrap_servers, limits or Limits(), status_path, security, side_input
+    )
     try:
         asyncio.run(worker.run())
     except EsepError as error:
@@ -84,6 +96,7 @@ class Worker(Generic[S]):
         limits: Limits,
         status_path: Path | None,
         security: Mapping[str, str],
+        side_input: SideInput | None,
     ) -> None:
         self.stage = stage
         self.place = place
@@ -91,6 +104,9 @@ class Worker(Generic[S]):
         self._security = security
         self._limits = limits
         self._status_path = status_path
+        self._side_input = side_input
+        self._side_input_busy = False  # On a thread of its own.
+        self._inputs: tuple[str, ...] = ()  # What the app is subscribed to, or is about to be.
         self._writer = TransactionalWriter(place, bootstrap_servers, security)
         self._counters: Counter[str] = Counter()
         self._states: dict[TopicPartition, PartitionState[S]] = {}
@@ -98,6 +114,7 @@ class Worker(Generic[S]):
         self._ready: Assignment | None = None  # The same once its hand-over is complete, until the group refuses it.
         self._hand_over_task: asyncio.Task[None] | None = None  # Kept: the event loop itself does not keep its tasks.
         self._inquiry_task: asyncio.Task[None] | None = None
+        self._subscribe_task: asyncio.Task[None] | None = None
         self._polls = 0  # Of the assignment that is ready.
         self._failure: EsepError | None = None
 
@@ -107,6 +124,13 @@ class Worker(Generic[S]):
         self._stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        await self._catch_up(0)
+        self._inputs = tuple(self.stage.inputs)
+        if not self._inputs:
+            raise SettingInvalid(
+                f"{self.place} knows no topic that it is to read",
+                hint="publish the organizers: `esep setup`, or `esep reference load FILE`",
+            )
         app = self._app = self._new_app()
         try:
             await self._run_until_stopped(app)
@@ -148,10 +172,11 @@ class Worker(Generic[S]):
             security=self._security,
         )
 
-        @app.agent(app.topic(*self.stage.inputs, value_serializer="raw"), name=self.stage.name)  # type: ignore[untyped-decorator]
+        @app.agent(app.topic(*self._inputs, value_serializer="raw"), name=self.stage.name)  # type: ignore[untyped-decorator]
         async def work(polls: Any) -> None:
             async for poll in polls:
                 try:
+                    await self._catch_up(max(max(batch.timestamps_ms) for batch in poll.batches))
                     self._on_poll(poll)
                 except Exception as failure:  # noqa: BLE001  # Faust would acknowledge the poll and go on.
                     self._fail(failure)
@@ -167,6 +192,7 @@ class Worker(Generic[S]):
             await asyncio.wait(waited_for, timeout=STATUS_S, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
+                self._look_aside()
             self._write_status()
         for end in ends:
             end.cancel()
@@ -186,6 +212,33 @@ class Worker(Generic[S]):
             self._failure = _as_ours(failure)
         self._ready = None
         self._stop.set()
+
+    async def _catch_up(self, received_ms: int) -> None:
+        """Wait, while other tasks go on, until the stage knows what may count for what was received by then."""
+        if self._side_input is None:
+            return
+        self._side_input_busy = True
+        try:
+            await asyncio.to_thread(self._side_input.catch_up, received_ms)
+        finally:
+            self._side_input_busy = False
+
+    def _look_aside(self) -> None:
+        """See whether there are new inputs, and read them, too: the group is joined anew, with them."""
+        if self._side_input is None or self._side_input_busy:
+            return
+        self._side_input.look()
+        inputs = tuple(self.stage.inputs)
+        if inputs != self._inputs and (self._subscribe_task is None or self._subscribe_task.done()):
+            LOG.info("%s: new inputs: %s", self.place, ", ".join(sorted({*inputs} - {*self._inputs})))
+            self._inputs = inputs
+            self._subscribe_task = asyncio.ensure_future(self._subscribe(inputs))
+
+    async def _subscribe(self, inputs: tuple[str, ...]) -> None:
+        try:
+            await self._app.subscribe(inputs)
+        except Exception as failure:  # noqa: BLE001  # In a task of its own nobody else would see it.
+            self._fail(failure)
 
     def _on_consumer_failed(self, failure: Exception) -> None:
         self._inquiry_task = asyncio.ensure_future(self._inquire(failure))
@@ -242,7 +295,7 @@ class Worker(Generic[S]):
 
     def _holds(self, assignment: Assignment) -> bool:
         """Ask the broker; also finds out, before there is anything to commit, that the place was taken."""
-        any_input = min(assignment.partitions, default=TopicPartition(self.stage.inputs[0], 0))
+        any_input = min(assignment.partitions, default=TopicPartition(self._inputs[0], 0))
         return self._writer.holds(assignment, any_input)
 
     def _on_poll(self, poll: Poll) -> None:

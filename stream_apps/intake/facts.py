@@ -1,9 +1,12 @@
-"""The register as arrays: which licence is in force when, and which sites an organizer has, for many events at once.
+"""The reference data as arrays: which licence is in force when, which sites an organizer has, who is restricted.
 
-Reads     a `Register`; events
-Returns   per event the place of its licence, and a code: ORGANIZER_UNKNOWN, LICENCE_NOT_IN_FORCE, SITE_UNKNOWN
-Promises  asked as of `occurred_at`, never as of now; the same answer as `Organizer.licence_at` (clauses O9-3, O9-4.1;
-          DESIGN §4 "Enrich"; box: intake)
+Reads     a `Reference`; events
+Returns   per event the place of its licence, and a code: ORGANIZER_UNKNOWN, LICENCE_NOT_IN_FORCE, SITE_UNKNOWN; the
+          version of the facts that counted; flags
+Promises  asked as of `occurred_at`, with what was published by `received_at`, never as of now; the same answer as
+          `Organizer.licence_at` (clauses O9-3, O9-4.1; DESIGN §4 "Enrich"; decision 0015; box: intake)
+
+The first facts of an organizer count for all its events: nobody reads its topic before they are known.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ import polars as pl
 
 from esep.clock import to_ms
 from esep.precedence import all_passed, fault
+from esep.reference import ORGANIZER, organizer_in
 
 if TYPE_CHECKING:
-    from esep.register import Licence, Organizer, Register
+    from esep.reference import Published, Reference
+    from esep.register import Licence, Organizer
 
 _NEVER_MS = np.iinfo(np.int64).max
 
@@ -32,26 +37,33 @@ class _Entry(NamedTuple):
     sites: list[str]
 
 
+class _History(NamedTuple):
+    """What was published of an organizer, in order, and the place of the load that brought each."""
+
+    entries: list[_Entry]
+    loads: np.ndarray
+
+
 class Facts:
-    """The register in the form in which intake asks it.
+    """The reference data in the form in which intake asks them, as they are when this is made.
 
     licences: number, kind and the organizer's name, a row per licence; events refer to its rows.
     """
 
-    def __init__(self, register: Register) -> None:
-        self.version = register.version
-        self._entries: dict[str, _Entry] = {}
+    def __init__(self, reference: Reference) -> None:
+        self.version = reference.version
+        self._reference = reference
+        self._versions = np.array([load.version for load in reference.loads], np.int64)
+        self._organizers: dict[str, _History] = {}
         rows: list[tuple[str, str, str]] = []
-        for organizer in register.organizers:
-            spans = sorted(organizer.licences, key=lambda licence: licence.valid_from)
-            self._entries[organizer.bin] = _entry(organizer, spans, len(rows))
-            rows += [(organizer.name_ru, span.kind, span.number) for span in spans]
+        for published in reference.of_kind(ORGANIZER):
+            self._organizers[published[0].fact.key] = _history(published, rows)
         names = ("organizer_name", "organizer_kind", "licence_number")
         self.licences = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
 
     def unknown(self, bins: pl.Series) -> np.ndarray:
         """Return which of these BINs are those of no organizer in the register."""
-        return ~bins.is_in(list(self._entries)).to_numpy()
+        return ~bins.is_in(list(self._organizers)).to_numpy()
 
     def look_up(self, events: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return the verdict on each event, and the place of its licence; quick where events of an organizer adjoin.
@@ -59,19 +71,52 @@ class Facts:
         Where no licence was in force it is the organizer's last one before, or its first.
         """
         verdicts, licences = all_passed(events.height), np.zeros(events.height, np.int32)
-        occurred_ms = events["occurred_at"].to_numpy().view(np.int64)
+        counted = self._counted(events)
         for bin_, start, end in _runs(events["organizer_bin"]):
-            entry, part = self._entries.get(bin_), slice(start, end)
-            if entry is None:
+            history, part = self._organizers.get(bin_), slice(start, end)
+            if history is None:
                 fault(verdicts[part], np.ones(end - start, np.bool_), "ORGANIZER_UNKNOWN")
                 continue
-            last_begun = np.maximum(np.searchsorted(entry.from_ms, occurred_ms[part], side="right") - 1, 0)
-            in_force = (entry.from_ms[last_begun] <= occurred_ms[part]) & (occurred_ms[part] < entry.to_ms[last_begun])
-            licences[part] = entry.start + last_begun
-            fault(verdicts[part], ~in_force, "LICENCE_NOT_IN_FORCE")
-            known_site = events["site_id"].slice(start, end - start).is_in(entry.sites)
-            fault(verdicts[part], ~known_site.to_numpy(), "SITE_UNKNOWN")
+            verdicts[part], licences[part] = _look_up(history, events[part], counted[part])
         return verdicts, licences
+
+    def versions(self, postings: pl.DataFrame) -> pl.Series:
+        """Return the version of the facts that counted for each posting of a known organizer (Int64)."""
+        last = self._counted(postings) - 1
+        for bin_, start, end in _runs(postings["organizer_bin"]):
+            last[start:end] = np.maximum(last[start:end], self._organizers[bin_].loads[0])
+        return pl.Series(self._versions[last])
+
+    def flags(self, postings: pl.DataFrame) -> pl.Series:
+        """Return the flags of the person of each posting by the lists of restricted persons (Int64)."""
+        occurred_ms = postings["occurred_at"].to_numpy().view(np.int64)
+        return pl.Series(self._reference.restrictions.flags(postings["iin"], occurred_ms, self._counted(postings)))
+
+    def _counted(self, events: pl.DataFrame) -> np.ndarray:
+        return self._reference.counted(events["received_at"].to_numpy().view(np.int64))
+
+
+def _look_up(history: _History, events: pl.DataFrame, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the verdict on each event of an organizer, and the place of its licence, each by what counts for it."""
+    which = np.maximum(np.searchsorted(history.loads, counted) - 1, 0)
+    if (which == which[0]).all():  # Nearly always: an organizer's licences and sites change on few days of a year.
+        return _judge(history.entries[which[0]], events)
+    verdicts, licences = all_passed(events.height), np.zeros(events.height, np.int32)
+    for number in np.unique(which).tolist():
+        at = np.flatnonzero(which == number)
+        verdicts[at], licences[at] = _judge(history.entries[number], events[at])
+    return verdicts, licences
+
+
+def _judge(entry: _Entry, events: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the verdict on each event of an organizer, and the place of its licence."""
+    occurred_ms = events["occurred_at"].to_numpy().view(np.int64)
+    verdicts = all_passed(events.height)
+    last_begun = np.maximum(np.searchsorted(entry.from_ms, occurred_ms, side="right") - 1, 0)
+    in_force = (entry.from_ms[last_begun] <= occurred_ms) & (occurred_ms < entry.to_ms[last_begun])
+    fault(verdicts, ~in_force, "LICENCE_NOT_IN_FORCE")
+    fault(verdicts, ~events["site_id"].is_in(entry.sites).to_numpy(), "SITE_UNKNOWN")
+    return verdicts, entry.start + last_begun
 
 
 def _runs(bins: pl.Series) -> list[tuple[str, int, int]]:
@@ -80,6 +125,17 @@ def _runs(bins: pl.Series) -> list[tuple[str, int, int]]:
         return []
     starts = [0, *(bins != bins.shift(1)).fill_null(value=False).arg_true().to_list(), len(bins)]
     return [(bins[start], start, end) for start, end in pairwise(starts)]
+
+
+def _history(published: list[Published], rows: list[tuple[str, str, str]]) -> _History:
+    """Return what was published of an organizer; its licences are added to the rows."""
+    entries: list[_Entry] = []
+    for one in published:
+        organizer = organizer_in(one.fact)
+        spans = sorted(organizer.licences, key=lambda licence: licence.valid_from)
+        entries.append(_entry(organizer, spans, len(rows)))
+        rows += [(organizer.name_ru, span.kind, span.number) for span in spans]
+    return _History(entries, np.array([one.load for one in published]))
 
 
 def _entry(organizer: Organizer, spans: list[Licence], start: int) -> _Entry:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from esep.identifiers import PersonKeys
-    from esep.register import Register
+    from esep.reference import Reference
     from esep.stream_apps.intake.decode import Messages
     from esep.stream_apps.intake.receipts import ReceiptSigner
     from esep.stream_apps.intake.settlement import Settlement
@@ -50,6 +50,7 @@ Streams = dict[str, Stream]  # What intake knows of an input partition, by strea
 class IntakeStage:
     """Implements `esep.stream_apps.stage.Stage`; its data are `Streams`.
 
+    reference: all that was published, which may grow between two polls; it has to hold what counts for their events.
     events_partitions, ledger_partitions: how many each organizer's topic and `accepted` have; they never change.
     """
 
@@ -57,19 +58,24 @@ class IntakeStage:
 
     def __init__(
         self,
-        register: Register,
+        reference: Reference,
         person_keys: PersonKeys,
         signer: ReceiptSigner,
         *,
         events_partitions: int,
         ledger_partitions: int,
     ) -> None:
-        self.inputs: Sequence[str] = [events_topic(organizer_bin) for organizer_bin in register.bins]
-        self._facts = Facts(register)
+        self._reference = reference
+        self._facts = Facts(reference)
         self._person_keys = person_keys
         self._signer = signer
         self._events_partitions = events_partitions
         self._outputs = [TopicPartition(ACCEPTED, partition) for partition in range(ledger_partitions)]
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The topics of all organizers known so far."""
+        return [events_topic(organizer_bin) for organizer_bin in self._reference.bins]
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:
         """Return the changelog partition: the one of the same number in the organizer's changelog."""
@@ -85,6 +91,8 @@ class IntakeStage:
 
     def process(self, batches: Sequence[Batch], states: Mapping[TopicPartition, PartitionState[Streams]]) -> Result:
         """Return what the messages of a poll become."""
+        if self._facts.version != self._reference.version:
+            self._facts = Facts(self._reference)
         messages = read_messages(batches)
         verdicts, groups = check_origin(messages, self._events_partitions)
         known = {source: state.data for source, state in states.items()}

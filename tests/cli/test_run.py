@@ -40,6 +40,6 @@ def test_part_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatc
 def test_missing_register_ends_with_the_code_for_asked_wrongly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No register at the path that is set: asked wrongly, before anything is connected."""
     monkeypatch.setenv("ESEP_REGISTER_FILE", str(tmp_path / "nosuch.yaml"))
-    answer = CliRunner().invoke(app, ["run", "intake"])
+    answer = CliRunner().invoke(app, ["run", "loader"])
     assert "nosuch.yaml" in str(answer.exception)
     assert getattr(answer.exception, "exit_code", None) == 2

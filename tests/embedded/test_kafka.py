@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from esep.access_apply import Authority
-from esep.access_files import ADMIN, BROKER, AccessFiles
+from esep.access_files import BROKER, AccessFiles
 from esep.embedded import kafka as module
 from esep.embedded.artifacts import fetch, read_lock
 from esep.embedded.java import bundled_java
@@ -27,6 +27,7 @@ from esep.embedded.process import ProcessIdentity
 from esep.errors import BrokerUnavailable, SettingInvalid, UsageError
 from esep.kafka_wire import call, connect
 from esep.security import tls_context
+from esep.topics import ADMIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

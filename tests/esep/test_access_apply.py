@@ -18,11 +18,11 @@ from confluent_kafka.admin import (
 
 from esep.access import Grant, plan_of
 from esep.access_apply import Authority
-from esep.access_files import ADMIN
 from esep.errors import BrokerUnavailable, SettingInvalid
 from esep.kafka_quotas import user_quotas
 from esep.kafka_wire import connect
 from esep.settings import Settings
+from esep.topics import ADMIN
 from tests.support.secured import ANSWER_S, BINS, OTHER, OURS, SPARE, Secured
 
 pytestmark = pytest.mark.kafka

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from esep.access_files import ADMIN, BROKER, AccessFiles, new_password, read_bundle, write_bundle
+from esep.access_files import BROKER, AccessFiles, new_password, read_bundle, write_bundle
 from esep.errors import FileUnusable, SettingInvalid
 from esep.keys import write_secret
+from esep.topics import ADMIN
 
 BIN = "940140000385"
 

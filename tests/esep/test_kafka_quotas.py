@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esep.access_files import ADMIN
 from esep.errors import SettingInvalid
 from esep.kafka_quotas import QuotaChange, alter_user_quotas, alteration, read_quotas, refuse_errors, user_quotas
 from esep.kafka_wire import text
+from esep.topics import ADMIN
 from tests.support.secured import OURS, Secured
 
 GRAFANA = "grafana"

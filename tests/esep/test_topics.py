@@ -24,7 +24,15 @@ def test_line_has_the_topics_of_the_picture() -> None:
         for organizer_bin in BINS
         for name in ("organizer.{}.events", "organizer.{}.receipts", "intake.{}.changelog")
     }
-    shared = {"accepted", "rejected", "ledger", "compliance.alerts", "totals.changelog", "alerts.changelog"}
+    shared = {
+        "accepted",
+        "rejected",
+        "ledger",
+        "compliance.alerts",
+        "totals.changelog",
+        "alerts.changelog",
+        "reference",
+    }
     assert {topic.name for topic in EVERY} == of_organizers | shared
     assert len(EVERY) == len(BY_NAME)
 
@@ -53,9 +61,18 @@ def test_changelog_is_kept_short(topic: Topic) -> None:
 
 @each_topic
 def test_only_the_broker_stamps_what_an_organizer_writes(topic: Topic) -> None:
+    """So that its stamp can be held against those of the reference data, which the broker stamps, too."""
     is_events = topic.name.endswith(".events")
-    assert (topic.config.get("message.timestamp.type") == "LogAppendTime") == is_events
+    is_stamped = topic.config.get("message.timestamp.type") == "LogAppendTime"
+    assert is_stamped == (is_events or topic.name == topics.REFERENCE)
     assert (topic.writer in BINS) == is_events
+
+
+def test_reference_data_are_kept_for_ever_in_one_order() -> None:
+    reference = BY_NAME[topics.REFERENCE]
+    assert reference.partitions == 1
+    assert reference.config["retention.ms"] == reference.config["retention.bytes"] == "-1"
+    assert reference.readers == (topics.INTAKE,)
 
 
 @each_topic

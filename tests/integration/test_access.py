@@ -7,6 +7,7 @@ says so, the oracle is the topics' declaration.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -36,7 +38,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from esep.access import plan_of
 from esep.access_apply import Authority
-from esep.access_files import ADMIN, AccessFiles, new_password
+from esep.access_files import AccessFiles, new_password
 from esep.certificates import BROKER_DAYS, Issued, make_broker_certificate, make_ca
 from esep.cli.context import STACK_FILE
 from esep.errors import BrokerUnavailable, SettingInvalid
@@ -47,7 +49,7 @@ from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.sender import EventSender
 from esep.security import aiokafka_properties, librdkafka_properties
 from esep.sinks.clickhouse.reconcile import reconcile
-from esep.topics import Topic, all_topics, events_topic, receipts_topic
+from esep.topics import ADMIN, Topic, all_topics, events_topic, receipts_topic
 from tests.integration.line import BETS, ROOT, Line, line
 from tests.support.secured import ANSWER_S, BINS, OTHER, OURS, SPARE, Secured
 
@@ -263,7 +265,12 @@ def _by_aiokafka(servers: str, security: dict[str, str]) -> None:
         finally:
             await client.close()
 
-    asyncio.run(start())
+    try:
+        asyncio.run(start())
+    finally:
+        with warnings.catch_warnings():  # A refused aiokafka client leaves its socket to the garbage collector.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 LIBRARIES_REFUSED = ["SettingInvalid", "KafkaException", "KafkaConnectionError"]

@@ -9,25 +9,26 @@ from typing import Any
 
 import pytest
 
+from esep.certificates import make_ca
 from esep.keys import make_routing_key
 from esep.receipt_keys import make_receipt_keys
+from esep.reference_topic import ReferenceReader
 from esep.security import librdkafka_properties
 from esep.stream_apps import launch
 from esep.stream_apps.batches import Limits
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.mark.parametrize("name", ["intake", "totals", "alerts"])
 def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     make_routing_key(tmp_path / "routing.key")
     make_receipt_keys(tmp_path, datetime.now(UTC))
-    (tmp_path / "ca.crt").write_text("the certificate\n")
+    certificate = make_ca(datetime.now(UTC)).certificate
+    (tmp_path / "ca.crt").write_text(certificate)
     (tmp_path / "password").write_text("vR3p-4kQ\n")
     given: dict[str, Any] = {}
 
     def run_worker(stage: Any, **options: Any) -> int:
-        given.update(options, stage=stage.name)
+        given.update(options, stage=stage.name, side_input=type(options["side_input"]))
         return 75
 
     monkeypatch.setattr(launch, "run_worker", run_worker)
@@ -43,7 +44,6 @@ def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tm
         "KAFKA_CA_FILE": str(tmp_path / "ca.crt"),
         "KAFKA_USER": f"{name}-3",
         "KAFKA_PASSWORD_FILE": str(tmp_path / "password"),
-        "REGISTER_FILE": str(ROOT / "examples" / "register.yaml"),
         "ROUTING_KEY_FILE": str(tmp_path / "routing.key"),
         "RECEIPT_KEY_FILE": str(tmp_path / "receipt.key"),
     }
@@ -57,5 +57,6 @@ def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tm
         "ordinal": 3,
         "limits": Limits(records_max=7, bytes_max=2048, spacing_ms=5, session_timeout_ms=6000),
         "status_path": tmp_path / "status.json",
-        "security": librdkafka_properties(f"{name}-3", "vR3p-4kQ", "the certificate\n"),
+        "security": librdkafka_properties(f"{name}-3", "vR3p-4kQ", certificate),
+        "side_input": ReferenceReader if name == "intake" else type(None),
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from esep.errors import PlaceTaken, PositionMismatch
+from esep.errors import PlaceTaken, PositionMismatch, SettingInvalid
 from tests.support.kafka_topics import CountTopics
 from tests.support.worker_process import WorkerProcess
 
@@ -106,3 +106,30 @@ def test_missing_committed_offset_with_a_changelog_in_place_stops_the_worker(
         assert worker.exit_code() == PositionMismatch.exit_code
         assert "cannot be restored" in worker.log()
     assert topics.outputs(400) == topics.expected()
+
+
+def test_new_input_is_read_by_both_workers_and_neither_of_them_ends(topics: CountTopics, tmp_path: Path) -> None:
+    other, more = CountTopics(topics.bootstrap_servers), tmp_path / "more"
+    with (
+        WorkerProcess(topics, tmp_path, 0, more=more) as first,
+        WorkerProcess(topics, tmp_path, 1, more=more) as second,
+    ):
+        first.wait_until_ready(2)
+        second.wait_until_ready(2)
+        topics.send(4_000)
+        other.send(4_000)
+        more.write_text(f"{other.stage}.in")
+        assert other.outputs(4_000) == other.expected()
+        first.wait_until_ready(4)
+        second.wait_until_ready(4)
+        for each in (topics, other):
+            each.send(400)
+            assert each.outputs(4_400) == each.expected()
+        assert [first.stop(), second.stop()] == [0, 0]
+    assert int(more.with_suffix(".caught_up").read_text()) > 1_700_000_000_000, "the stamp of the last records"
+
+
+def test_worker_without_any_input_says_what_to_do(topics: CountTopics, tmp_path: Path) -> None:
+    with WorkerProcess(topics, tmp_path, inputs="none") as worker:
+        assert worker.exit_code() == SettingInvalid.exit_code
+        assert "esep reference load" in worker.log()

@@ -33,10 +33,10 @@ class CountStage:
     def __init__(self, name: str, work_s: float = 0.0) -> None:
         self.name = name
         self.work_s = work_s
-        self.inputs: Sequence[str] = [f"{name}.in"]
+        self.inputs: list[str] = [f"{name}.in"]
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:
-        return TopicPartition(f"{self.name}.changelog", source.partition)
+        return TopicPartition(source.topic.removesuffix(".in") + ".changelog", source.partition)
 
     def empty(self, source: TopicPartition) -> Counts:
         return {}
@@ -49,7 +49,7 @@ class CountStage:
         outputs, changelog, positions, changes = [], {}, {}, {}
         for batch in batches:
             state = states[batch.source]
-            output = TopicPartition(f"{self.name}.out", batch.source.partition)
+            output = TopicPartition(batch.source.topic.removesuffix(".in") + ".out", batch.source.partition)
             row = state.position.rows.get(output, 0)
             changed: Counts = {}
             values: list[bytes | None] = []
@@ -70,6 +70,22 @@ class CountStage:
             states[source].data.update(changed)
 
 
+class MoreInputs:
+    """A side input: once a file is there, its lines are further topics to read; `caught_up` is noted beside it."""
+
+    def __init__(self, stage: CountStage, path: Path) -> None:
+        self.stage = stage
+        self.path = path
+
+    def catch_up(self, received_ms: int) -> None:
+        self.path.with_suffix(".caught_up").write_text(str(received_ms))
+        self.look()
+
+    def look(self) -> None:
+        more = self.path.read_text().split() if self.path.exists() else []
+        self.stage.inputs += [topic for topic in more if topic not in self.stage.inputs]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--bootstrap-servers", required=True)
@@ -79,16 +95,22 @@ def main() -> int:
     parser.add_argument("--ordinal", type=int, required=True)
     parser.add_argument("--status", type=Path, required=True)
     parser.add_argument("--session-timeout-ms", type=int, default=6_000)
+    parser.add_argument("--more", type=Path)
+    parser.add_argument("--inputs", choices=["one", "none"], default="one")
     parser.add_argument("--records-max", type=int, default=Limits().records_max)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    stage = CountStage(options.stage, options.work_s)
+    if options.inputs == "none":
+        stage.inputs.clear()
     return run_worker(
-        CountStage(options.stage, options.work_s),
+        stage,
         bootstrap_servers=options.bootstrap_servers,
         group=options.group or options.stage,
         ordinal=options.ordinal,
         limits=Limits(records_max=options.records_max, session_timeout_ms=options.session_timeout_ms),
         status_path=options.status,
+        side_input=MoreInputs(stage, options.more) if options.more else None,
     )
 
 

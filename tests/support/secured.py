@@ -9,12 +9,12 @@ from pathlib import Path
 
 from esep.access import plan_of
 from esep.access_apply import Authority
-from esep.access_files import ADMIN, AccessFiles
+from esep.access_files import AccessFiles
 from esep.admin import create_topics
 from esep.embedded.kafka import KafkaBroker
 from esep.security import librdkafka_properties
 from esep.settings import Settings
-from esep.topics import all_topics
+from esep.topics import ADMIN, all_topics
 
 OURS, OTHER, SPARE = "940140000385", "950341000052", "961141000023"  # The last is for tests that shut it out.
 BINS = (OURS, OTHER, SPARE)

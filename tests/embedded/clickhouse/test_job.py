@@ -94,9 +94,9 @@ def test_large_statement_passes_if_the_request_allows_it(ask: Callable[..., Any]
 def test_head_of_an_insert_that_is_too_long_is_refused_before_its_data_are_taken_for_sql(
     ask: Callable[..., Any], table: str
 ) -> None:
-    for blanks, status in (300_000, 400), (5_000_000, 413):
+    for blanks, statuses in (300_000, {400, 413}), (5_000_000, {413}):  # Which of two hangs on how much came at once.
         text = f"INSERT INTO {table} ({' ' * blanks}sequence) FORMAT CSV\n1\n\nDROP TABLE {table}"
-        assert ask(body=text.encode()).status == status
+        assert ask(body=text.encode()).status in statuses
         assert ask(f"SELECT count() FROM {table}").body == b"0\n"
 
 

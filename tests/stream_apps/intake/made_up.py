@@ -13,6 +13,7 @@ from esep.codec import decode_body, decode_one, encode_one
 from esep.identifiers import PersonKeys
 from esep.lineage import Position, TopicPartition
 from esep.partitioner import partition_of
+from esep.reference import Load, Reference, ReferenceFile
 from esep.register import Register
 from esep.schemas import schema
 from esep.stream_apps.intake.receipts import ReceiptSigner
@@ -135,10 +136,18 @@ def batch(source: TopicPartition, messages: Sequence[Message], first_offset: int
     )
 
 
-def new_stage(register: Register = REGISTER) -> IntakeStage:
+def reference_of(register: Register = REGISTER) -> Reference:
+    """What was published when a register had been loaded; its version is the offset of the load."""
+    reference = Reference()
+    facts = ReferenceFile(organizers=register.organizers).facts()
+    reference.publish(Load(register.version, 0), list(enumerate(facts)))
+    return reference
+
+
+def new_stage(register: Register = REGISTER, reference: Reference | None = None) -> IntakeStage:
     """A stage with the tests' keys, whose receipts are issued at the epoch."""
     return IntakeStage(
-        register, PERSON_KEYS, ReceiptSigner(SIGNING_KEY, lambda: 0),
+        reference or reference_of(register), PERSON_KEYS, ReceiptSigner(SIGNING_KEY, lambda: 0),
         events_partitions=EVENTS_PARTITIONS, ledger_partitions=LEDGER_PARTITIONS,
     )  # fmt: skip
 

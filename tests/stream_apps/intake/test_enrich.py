@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
+from esep.clock import to_ms
 from esep.codes import FLAGS
+from esep.reference import REFERENCE_DELAY_MS, Load
+from esep.restrictions import Entries, entries_of
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.enrich import enrich
 from esep.stream_apps.intake.facts import Facts
@@ -20,11 +23,12 @@ from tests.stream_apps.intake.made_up import (
     batch,
     message,
     payout,
+    reference_of,
     source_of,
     wager,
 )
 
-FACTS = Facts(REGISTER)
+FACTS = Facts(reference_of())
 NEW_YEAR_2028 = datetime(2027, 12, 31, 19, tzinfo=UTC)  # In Almaty. Who was born in 2006 turns 21 in 2027.
 MS = timedelta(milliseconds=1)
 
@@ -95,6 +99,33 @@ def test_credit_money_is_flagged_beside_age() -> None:
     )
     assert both["flags"] == FLAGS["UNDER_21_HINT"] | FLAGS["CREDIT_MONEY"]
     assert credit["flags"] == FLAGS["CREDIT_MONEY"]
+
+
+@pytest.mark.parametrize(("day", "flagged"), [(-1, False), (0, True), (1, True), (2, False)])
+@pytest.mark.parametrize("leg", [1, -1])
+def test_who_was_on_a_list_when_it_occurred_is_flagged_by_what_was_published(day: int, flagged: bool, leg: int) -> None:
+    """LEGAL, facts around the law: restricted persons are flagged with the list, never refused."""
+    reference = reference_of()
+    first = date(2026, 2, 20)
+    persons = pl.DataFrame(
+        {
+            "list": ["DEBTOR", "OFFICIAL"],
+            "iin": [IIN, IIN],
+            "valid_from": [first] * 2,
+            "valid_to": [date(2026, 2, 22)] * 2,
+        }
+    )
+    reference.restrictions.publish(1, Entries([entries_of(persons)]))
+    reference.publish(Load(99, to_ms(NOW) - REFERENCE_DELAY_MS), [])
+    facts = Facts(reference)
+    sent = wager(occurred_at=datetime(2026, 2, 20, tzinfo=UTC) + timedelta(days=day))
+    of_one, of_other = (postings(sent | {"iin": iin}, leg=leg) for iin in (IIN, "900101300811"))
+    assert enrich(of_one, facts)["flags"].to_list() == [FLAGS["DEBTOR"] | FLAGS["OFFICIAL"] if flagged else 0]
+    assert enrich(of_other, facts)["flags"].to_list() == [0]
+    assert enrich(of_one, facts)["reference_version"].to_list() == [99]
+    early = of_one.with_columns(pl.col("received_at") - MS)
+    assert enrich(early, facts)["flags"].to_list() == [0]
+    assert enrich(early, facts)["reference_version"].to_list() == [REGISTER.version]
 
 
 def test_no_events_give_no_postings() -> None:

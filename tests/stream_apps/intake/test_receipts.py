@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 
+import polars as pl
 import pytest
 from cryptography.exceptions import InvalidSignature
 from hypothesis import given, settings
@@ -16,7 +17,9 @@ from esep.errors import SettingInvalid
 from esep.identifiers import PersonKeys
 from esep.mountains import Mountains
 from esep.receipt_keys import certified_key
+from esep.reference import Load, Reference
 from esep.register import Register
+from esep.restrictions import LISTS, Entries, entries_of
 from esep.stream_apps.intake import receipts
 from esep.stream_apps.intake.decode import SECTION_MAX
 from esep.stream_apps.intake.receipts import RANGES_MAX, ReceiptSigner
@@ -32,9 +35,14 @@ from tests.stream_apps.intake.made_up import (
     Line,
     Message,
     batch,
+    correction,
     desk,
     message,
+    new_stage,
+    payout,
+    reference_of,
     source_of,
+    values,
     wager,
 )
 from tests.support.receipt_signing import DAYS, FROM, ROOT_CERTIFICATE, SIGNING_KEY, signing_key
@@ -72,7 +80,7 @@ def test_receipt_verifies_with_the_public_key_and_is_named_after_it() -> None:
 
 def test_nothing_is_signed_with_a_key_whose_time_is_over() -> None:
     over = ReceiptSigner(SIGNING_KEY, lambda: to_ms(FROM + timedelta(days=DAYS, seconds=1)))
-    line = Line(IntakeStage(REGISTER, PERSON_KEYS, over, events_partitions=2, ledger_partitions=4))
+    line = Line(IntakeStage(reference_of(), PERSON_KEYS, over, events_partitions=2, ledger_partitions=4))
     with pytest.raises(SettingInvalid, match="not valid now"):
         line.take(message(wager()))
 
@@ -146,7 +154,7 @@ def test_root_is_over_the_messages_of_the_whole_prefix_in_order_of_sequence(orde
 @given(st.lists(SENT, min_size=1, max_size=3))
 def test_same_cuts_give_the_same_contents_whoever_signs_when(polls: list[list[Message]]) -> None:
     other = ReceiptSigner(signing_key(7), lambda: 1_767_207_600_000)
-    lines = [Line(), Line(IntakeStage(REGISTER, PERSON_KEYS, other, events_partitions=2, ledger_partitions=4))]
+    lines = [Line(), Line(IntakeStage(reference_of(), PERSON_KEYS, other, events_partitions=2, ledger_partitions=4))]
     for line in lines:
         for poll in polls:
             line.take(*poll)
@@ -165,7 +173,11 @@ def test_neither_flags_nor_the_register_change_a_receipt() -> None:
     signer = ReceiptSigner(SIGNING_KEY, lambda: 0)
     other = Line(
         IntakeStage(
-            Register.model_validate(other_facts), PersonKeys(b"other"), signer, events_partitions=2, ledger_partitions=4
+            reference_of(Register.model_validate(other_facts)),
+            PersonKeys(b"other"),
+            signer,
+            events_partitions=2,
+            ledger_partitions=4,
         )
     )
     sent = [message(wager(iin=YOUNG_IIN, payment_method="CREDIT_CARD")), message(wager(sequence=2, amount_tiyn=0))]
@@ -179,6 +191,53 @@ def test_neither_flags_nor_the_register_change_a_receipt() -> None:
     for one in (flagged_content, content):
         del one["streams"][0]["root"]  # It is that of the messages, and they differ.
     assert content == flagged_content
+
+
+def listed(names: list[str]) -> Reference:
+    """What was published long ago: the register, and these lists with both persons on them."""
+    reference = reference_of()
+    persons = [(name, iin, date(2020, 1, 1), None) for name in names for iin in (IIN, YOUNG_IIN)]
+    kinds = {"list": pl.String, "iin": pl.String, "valid_from": pl.Date, "valid_to": pl.Date}
+    reference.restrictions.publish(1, Entries([entries_of(pl.DataFrame(persons, schema=kinds, orient="row"))]))
+    reference.publish(Load(99, 0), [])
+    return reference
+
+
+LISTED = st.lists(
+    st.builds(
+        lambda number, iin, correct: message(
+            correction(sequence=number, target_sequence=number - 1, was=values(wager(iin=iin)), now=values(payout()))
+            if correct
+            else wager(sequence=number, iin=iin)
+        ),
+        st.integers(1, 9), st.sampled_from([IIN, YOUNG_IIN]), st.booleans(),
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(SENT, LISTED).map(lambda parts: parts[0] + parts[1]), min_size=1, max_size=3),
+    st.lists(st.sampled_from(sorted(LISTS)), unique=True),
+    st.lists(st.sampled_from(sorted(LISTS)), unique=True),
+)
+def test_no_list_of_persons_changes_a_byte_of_what_an_organizer_or_a_reject_tells(
+    polls: list[list[Message]], some: list[str], others: list[str]
+) -> None:
+    """DESIGN §4: whatever lists a person is on, all but `accepted` is the same, byte by byte; so is intake's state."""
+    lines = [Line(new_stage(reference=listed(names))) for names in (some, others)]
+    for line in lines:
+        for poll in polls:
+            line.take(*poll)
+    one, other = lines
+    assert {output: told for output, told in one.written.items() if output.topic != "accepted"} == {
+        output: told for output, told in other.written.items() if output.topic != "accepted"
+    }
+    assert one.changelogs == other.changelogs
+    masks = [sum(FLAGS[LISTS[name]] for name in names) for names in (some, others)]
+    for line, mask in zip(lines, masks, strict=True):
+        assert {posting["flags"] & ~FLAGS["UNDER_21_HINT"] for posting in line.records("accepted")} <= {mask}
 
 
 @settings(deadline=None)
@@ -200,7 +259,7 @@ def test_however_many_gaps_there_are_the_lists_are_bounded_and_true(sequences: s
 def test_receipt_of_the_worst_section_fits_its_topic() -> None:
     """Each message of a full section is a reject with a stream of its own, a long name and a gap before it."""
     stage = IntakeStage(
-        REGISTER, PERSON_KEYS, ReceiptSigner(SIGNING_KEY, lambda: 0), events_partitions=1, ledger_partitions=1
+        reference_of(), PERSON_KEYS, ReceiptSigner(SIGNING_KEY, lambda: 0), events_partitions=1, ledger_partitions=1
     )
     line = Line(stage)
     for sequence in (2**62, 2**62 + 2):

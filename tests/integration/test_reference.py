@@ -1,0 +1,54 @@
+"""Reference data through the whole line: setup publishes the register, a new organizer is taken up as the line runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from esep.cli.reference import load_file, published, read_file
+from esep.events import Wager
+from esep.producers.sender import EventSender
+from tests.integration.line import REGISTER, Line, line
+
+pytestmark = pytest.mark.stack
+KNOWN, NEW = "940140000385", "160541000004"
+AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+
+
+def send(up: Line, organizer_bin: str, site_id: str, count: int) -> None:
+    common = {"site_id": site_id, "iin": "900101300007", "occurred_at": AT, "payment_method": "CASH"}
+    with EventSender(organizer_bin, up.settings.bootstrap_servers) as client:
+        for number in range(count):
+            bet = Wager(
+                **common, wager_id=f"w-{number}", amount_tiyn=500_00, channel="RETAIL", funding="CASH", odds_milli=2_000
+            )
+            client.send(bet, f"desk-{number % 3}")
+
+
+def intake(up: Line) -> dict[str, object]:
+    status: dict[str, object] = json.loads((up.stack.data_dir / "status" / "intake-0.json").read_text())
+    return status
+
+
+def test_new_organizer_is_taken_up_without_stopping_the_others(tmp_path: Path) -> None:
+    """Clauses O9-3, O9-4.4; its first events count, however soon after its facts they come."""
+    file = tmp_path / "new.yaml"
+    content = yaml.safe_load(REGISTER.read_text("utf-8"))["organizers"][0] | {"bin": NEW}
+    content["sites"] = [{"id": "SKO-1", "address": "Петропавл"}]
+    file.write_text(yaml.safe_dump({"organizers": [content]}, allow_unicode=True))
+    with line(tmp_path / "line") as up:
+        assert set(published(up.settings).bins) == set(up.register.bins)
+        before = intake(up)
+        send(up, KNOWN, "ALA-1", 30)
+        load_file(up.settings, *read_file(file))
+        send(up, NEW, "SKO-1", 60)
+        up.wait_rows("ledger", 90)
+        versions = [load.version for load in published(up.settings).loads]
+        sums = "SELECT organizer_bin, count() AS n, min(reference_version) AS v FROM ledger GROUP BY 1 ORDER BY 1"
+        assert [tuple(row.values()) for row in up.query(sums)] == [(NEW, 60, versions[1]), (KNOWN, 30, versions[0])]
+        assert up.value("SELECT count() FROM rejected") == 0
+        assert intake(up)["pid"] == before["pid"], "it was started again"

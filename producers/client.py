@@ -24,9 +24,9 @@ import polars as pl
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from esep.checks import check_form
-from esep.codec import encode, encode_one
+from esep.codec import encode_one
 from esep.errors import BrokerUnavailable, EsepError, UsageError
-from esep.events import PAYOUT, WAGER, Event, Payout, Wager, events_frame, numbered, schema_of, unified
+from esep.events import Event, Payout, Wager, encoded, events_frame, numbered, schema_of, unified
 from esep.identifiers import is_bin
 from esep.producers.faults import fault_of, no_topic
 from esep.producers.numbering import refuse_stream_id
@@ -152,7 +152,7 @@ class OrganizerClient:
         for part in frame.iter_slices(_SLICE_ROWS):
             self._raise_failures()
             streams, sequences = part["stream_id"].to_list(), part["sequence"].to_list()
-            for place, value in enumerate(_encoded(part)):
+            for place, value in enumerate(encoded(part)):
                 self._hand_over(streams[place], sequences[place], value)
                 if place % _SERVE_EVERY == 0:
                     self._producer.poll(0)
@@ -254,19 +254,6 @@ def _record(event: Event, organizer_bin: str, stream_id: str, sequence: int) -> 
     record = numbered(event, organizer_bin, stream_id, sequence)
     instants = {name: record[name] for name in ("occurred_at", "wager_occurred_at") if record.get(name)}
     return record | {name: instant.astimezone(UTC) for name, instant in instants.items()}
-
-
-def _encoded(part: pl.DataFrame) -> list[bytes]:
-    """Return the message values of a unified frame, in the order of its rows."""
-    values = [b""] * part.height
-    placed = part.with_row_index("_place")
-    for name, schema in (("WAGER", WAGER), ("PAYOUT", PAYOUT)):
-        rows = placed.filter(pl.col("event_type") == name)
-        for place, value in zip(rows["_place"], encode(rows, schema), strict=True):
-            values[place] = value
-    if not all(values):
-        raise UsageError("the frame holds events that are neither wager nor payout", hint="send corrections one by one")
-    return values
 
 
 def _unwritable(what: str) -> UsageError:

@@ -77,18 +77,22 @@ class ReceiptReader:
 
         Raises InvariantBroken for a receipt that is not as it was signed, SettingInvalid where access is refused.
         """
+        return [content for _, content in self.read_signed(timeout_s)]
+
+    def read_signed(self, timeout_s: float) -> list[tuple[bytes, ReceiptContent]]:
+        """Return as `read` does, each content with the message that it came in: what can be handed on and verified."""
         messages = self._consumer.consume(1, timeout=timeout_s)
         messages += self._consumer.consume(_MESSAGES_MAX, timeout=0) if messages else []
-        contents = []
+        receipts = []
         for message in messages:
             error = message.error()
             if error is None:
-                contents.append(open_receipt(message.value(), self._public_key))
+                receipts.append((message.value(), open_receipt(message.value(), self._public_key)))
             elif is_final(error):
                 raise fault_of(error, self.topic, self._bootstrap_servers)
             else:
                 _log.warning("reading %s: %s", self.topic, error)
-        return contents
+        return receipts
 
     def close(self) -> None:
         """Leave the brokers."""

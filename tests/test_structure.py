@@ -27,7 +27,8 @@ LAYERS = {  # Folder → the folders that it may import (DESIGN §2).
     "stream_apps": {"esep", "schemas"},
     "sinks": {"esep", "schemas"},
     "embedded": {"esep", "schemas"},
-    "cli": {"producers", "stream_apps", "sinks", "embedded", "esep", "schemas"},
+    "gateway": {"esep", "schemas"},
+    "cli": {"producers", "stream_apps", "sinks", "embedded", "gateway", "esep", "schemas"},
 }
 DATA = {".avsc", ".json", ".sql", ".yaml", ".lock", ".properties", ".typed"}
 ENTRANCES = {"__init__", "__main__"}  # They say what a package is, or start it; no more.
@@ -104,7 +105,13 @@ def test_rule_of_imports_tells_the_layers_apart() -> None:
     assert imported_layer("polars.DataFrame") is None
 
 
-EXTRAS = {"stream_apps": ["apps"], "sinks": ["sink"], "embedded": ["embedded"], "cli": ["apps", "sink", "embedded"]}
+EXTRAS = {
+    "stream_apps": ["apps"],
+    "sinks": ["sink"],
+    "embedded": ["embedded"],
+    "gateway": ["gateway"],
+    "cli": ["apps", "sink", "embedded", "gateway"],
+}
 
 
 @each_module
@@ -354,6 +361,8 @@ def unsecured_clients(path: Path) -> list[int]:
 SECURED_BY_CALLER = {  # Module → where the properties of security join its configuration.
     "producers/client.py": "OrganizerClient adds them where it makes its producer",
     "producers/receipt_reader.py": "ReceiptReader adds them where it makes its consumer",
+    "esep/delivery.py": "Delivery adds them where it makes its producer",
+    "gateway/receipt_log.py": "ReceiptLog adds them where it makes its consumer",
     "stream_apps/handover.py": "restore adds them where it makes its consumer",
     "esep/access_files.py": "the text of a bundle, which names the security itself",
 }

@@ -28,7 +28,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # A test's key, th
 
 
 def make_topics(bootstrap_servers: str, organizer_bin: str, partitions: int = PARTITIONS) -> None:
-    """Create both topics of an organizer."""
+    """Create both topics of an organizer; they are there, with leaders, when this returns."""
     stamped = {"message.timestamp.type": "LogAppendTime"}
     topics = [
         NewTopic(events_topic(organizer_bin), partitions, 1, config=stamped),
@@ -37,6 +37,15 @@ def make_topics(bootstrap_servers: str, organizer_bin: str, partitions: int = PA
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
     for created in admin.create_topics(topics).values():
         created.result(WAIT_S)
+    deadline = time.monotonic() + WAIT_S
+    while not all(_has_leaders(admin, topic.topic) for topic in topics):  # The broker hears of it a little later.
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _has_leaders(admin: AdminClient, topic: str) -> bool:
+    known = admin.list_topics(timeout=WAIT_S).topics.get(topic)
+    return known is not None and bool(known.partitions) and all(part.leader >= 0 for part in known.partitions.values())
 
 
 def read_events(bootstrap_servers: str, organizer_bin: str, count: int) -> list[ck.Message]:

@@ -56,6 +56,10 @@ class Delivery:
         self._timeout_s = timeout_s
         self._producer = Producer({**_config(bootstrap_servers, timeout_s), **security}, logger=_log)
 
+    def has_topic(self, timeout_s: float) -> bool:
+        """Return whether the brokers show this organizer its topic; KafkaException if none answers in time."""
+        return self.topic in self._producer.list_topics(timeout=timeout_s).topics
+
     def deliver(self, messages: Sequence[Message]) -> list[Placed]:
         """Return where each message lies, once the broker has acknowledged all of them.
 

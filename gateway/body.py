@@ -124,11 +124,12 @@ def _schema_of(event: _Wager | _Payout | _Correction) -> Schema:
 def _refuse_other_instants(listed: list[Any]) -> None:
     """Raise the problem of the first instant that is not written as one: pydantic takes seconds since 1970 too."""
     for place, event in enumerate(listed):
-        if isinstance(event, dict):
-            for part in (event, event.get("was"), event.get("now")):
-                for name in _INSTANTS.intersection(part if isinstance(part, dict) else ()):
-                    if part[name] is not None and not (isinstance(part[name], str) and _INSTANT.match(part[name])):
-                        raise Problem("EVENT_UNREADABLE", place=place, field=name)
+        nested = [event, event.get("was"), event.get("now")] if isinstance(event, dict) else []
+        for part in (part for part in nested if isinstance(part, dict)):
+            for name in _INSTANTS.intersection(part):
+                value = part[name]
+                if value is not None and not (isinstance(value, str) and _INSTANT.match(value)):
+                    raise Problem("EVENT_UNREADABLE", place=place, field=name)
 
 
 def _refuse_many(count: int, events_max: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +17,22 @@ from esep.codec import decode_one, encode_one
 from esep.delivery import MESSAGE_BYTES_MAX
 from esep.gateway.body import EVENTS, MESSAGES, messages_of
 from esep.gateway.problems import Problem
+from esep.partitioner import partition_of
 from esep.schemas import schema
-from tests.stream_apps.intake.made_up import ALATAU, IIN, correction, desk, message, payout, values, wager
+from tests.stream_apps.intake.made_up import (
+    ALATAU,
+    EVENTS_PARTITIONS,
+    IIN,
+    Line,
+    Message,
+    correction,
+    desk,
+    message,
+    payout,
+    source_of,
+    values,
+    wager,
+)
 from tests.support import records
 
 MANY = 1000
@@ -163,3 +179,12 @@ def test_limits_are_kept() -> None:
     assert problem_of(lines_of((b"desk-7", bytes(MESSAGE_BYTES_MAX))), MESSAGES) == ("EVENT_TOO_LARGE", 0, None)
     assert problem_of(b"[]")[0] == problem_of(b" \n", MESSAGES)[0] == "BATCH_EMPTY"
     assert problem_of(b"[]", "text/csv")[0] == "TYPE_UNKNOWN"
+
+
+def test_example_of_the_page_is_taken_and_has_the_right_form() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "organizers.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    ((key, value),) = messages_of(example.encode(), EVENTS, ALATAU, MANY)
+    line = Line()
+    line.take(Message(value, key), source=source_of(partition=partition_of(key, EVENTS_PARTITIONS)))
+    assert (line.codes(), len(line.records("accepted"))) == ([], 1)

@@ -10,6 +10,7 @@ Promises  the bytes are not touched; a message goes where the Java client would 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,7 +40,7 @@ class Placed(NamedTuple):
 
 
 class Delivery:
-    """A producer for one organizer's finished messages; for several threads at once.
+    """A producer for one organizer's finished messages; for several threads, one after the other.
 
     timeout_s: after that a message that no broker took is given up. security: as `esep.security` has it.
     """
@@ -54,6 +55,7 @@ class Delivery:
     ) -> None:
         self.topic = events_topic(organizer_bin)
         self._timeout_s = timeout_s
+        self._turn = threading.Lock()  # So that whoever polls is told of his own messages and of no other's.
         self._producer = Producer({**_config(bootstrap_servers, timeout_s), **security}, logger=_log)
 
     def has_topic(self, timeout_s: float) -> bool:
@@ -66,6 +68,14 @@ class Delivery:
         Raises KafkaException with the first error: some of the messages may lie on the topic then, and all may be
         delivered again.
         """
+        if not self._turn.acquire(timeout=self._timeout_s):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        try:
+            return self._deliver(messages)
+        finally:
+            self._turn.release()
+
+    def _deliver(self, messages: Sequence[Message]) -> list[Placed]:
         answers = _Answers(len(messages))
         deadline_s = time.monotonic() + self._timeout_s + _REPORT_S
         for place, message in enumerate(messages):
@@ -104,7 +114,7 @@ class _Answers:
             self.placed[place] = Placed(message.partition(), message.offset())
         else:
             self.error = self.error or error
-        self.outstanding -= 1  # Last: another thread may be waiting for it.
+        self.outstanding -= 1
 
 
 def _config(bootstrap_servers: str, timeout_s: float) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class Gateway:
             raise Problem("REQUEST_TOO_SLOW") from None
         except web.HTTPRequestEntityTooLarge:
             raise Problem("BODY_TOO_LARGE") from None
-        except (web.RequestPayloadError, ValueError):
+        except (web.RequestPayloadError, ConnectionError, ValueError):
             raise Problem("BODY_UNREADABLE") from None
 
     async def _in_thread(self, work: Callable[..., Any], session: Session, *more: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from esep.access_files import write_bundle
 from esep.cli.receive import receive
 from esep.cli.send import send
 from esep.errors import FileUnusable, SettingInvalid, UsageError
@@ -17,6 +18,7 @@ from esep.keys import make_receipt_key
 from esep.producers.receipts import open_receipt
 from tests.producers.bets import DESK, lost, new_bin, won, write_file
 from tests.producers.fake_intake import KEY, FakeIntake, make_topics, read_events
+from tests.support.secured import OTHER, OURS, Secured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +99,20 @@ def test_spoilt_or_foreign_file_sends_nothing(broker: Broker, tmp_path: Path) ->
     desk.out.write_bytes(whole)
     assert desk.receive("--no-wait").exit_code == 0
     assert len(read_events(desk.servers, desk.bin, 3)) == 3, "and what is sent last is the first on the topic"
+
+
+@pytest.mark.kafka
+def test_file_is_taken_in_as_its_organizer_and_as_nobody_else(secured: Secured, tmp_path: Path) -> None:
+    """Clause O9-4.2: with the credentials of another organizer the broker lets nothing onto the topic."""
+    desk = Desk(tmp_path, OURS, secured.servers)
+    assert desk.write("--signing-key", desk.key).exit_code == 0
+    for bin_ in (OURS, OTHER):
+        ca_pem = secured.files.ca_file.read_text()
+        write_bundle(tmp_path / bin_, bin_, secured.passwords[bin_], ca_pem, secured.servers)
+    foreign = desk.receive("--no-wait", "--access", tmp_path / OTHER)
+    assert isinstance(foreign.exception, SettingInvalid)
+    own = desk.receive("--no-wait", "--access", tmp_path / OURS, "--json")
+    assert (own.exit_code, json.loads(own.stdout)["messages"]) == (0, 3)
 
 
 def test_key_that_is_none_is_refused_before_anything_is_written(tmp_path: Path) -> None:

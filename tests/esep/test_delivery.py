@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import pytest
@@ -32,6 +33,17 @@ def test_bytes_arrive_as_they_are_and_each_place_is_the_broker_s(broker: Broker,
     by_place = {Placed(one.partition(), one.offset()): (one.key(), one.value()) for one in lying}
     assert [by_place[place] for place in placed] == messages
     assert [place.partition for place in placed] == [partition_of(key, PARTITIONS) for key, _ in messages]
+
+
+@pytest.mark.kafka
+def test_several_threads_are_each_told_of_their_own_messages(broker: Broker, organizer: str) -> None:
+    delivery = Delivery(organizer, broker.bootstrap_servers)
+    parts = [[(b"desk-%d" % part, b"%d %d" % (part, number)) for number in range(300)] for part in range(8)]
+    with ThreadPoolExecutor(len(parts)) as threads:
+        told = list(threads.map(delivery.deliver, parts))
+    lying = read_events(broker.bootstrap_servers, organizer, 2400)
+    by_place = {Placed(one.partition(), one.offset()): (one.key(), one.value()) for one in lying}
+    assert [[by_place[place] for place in placed] for placed in told] == parts
 
 
 @pytest.mark.kafka

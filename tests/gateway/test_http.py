@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import logging
 import ssl
@@ -118,6 +119,21 @@ def test_size_number_and_kind_of_a_body_are_bounded(plain: Served, organizer: st
     assert answer.status == 415
     assert plain.ask("GET", "/v1/events", organizer).status == 405
     assert plain.ask("GET", "/nosuch").status == 404
+
+
+def test_packed_body_is_bounded_as_it_is_unpacked(plain: Served, organizer: str) -> None:
+    packed = {"good": gzip.compress(body_of(*bets(3))), "bomb": gzip.compress(bytes(50 * SMALL.body_bytes_max))}
+    statuses = {}
+    for name, body in packed.items():
+        connection = plain.connection()
+        token = base64.b64encode(f"{organizer}:".encode()).decode()
+        headers = {"Authorization": f"Basic {token}", "Content-Type": EVENTS, "Content-Encoding": "gzip"}
+        connection.request("POST", "/v1/events", body, headers)
+        answer = connection.getresponse()
+        statuses[name] = answer.status
+        answer.read()
+        connection.close()
+    assert statuses == {"good": 202, "bomb": 413}
 
 
 def test_slow_body_ends_and_keeps_no_place(plain: Served, organizer: str) -> None:

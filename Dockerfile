@@ -1,4 +1,4 @@
-# One image for every part of the line: `esep run intake|totals|alerts|loader` is the command of a container.
+# One image for every part of the line: `esep run intake|totals|alerts|loader|gateway` is the command of a container.
 # The broker and ClickHouse are images of their own (docker-compose.yml); the embedded ones are left out here.
 FROM python:3.11-slim
 RUN useradd --create-home --uid 1000 esep

@@ -35,6 +35,8 @@ COMMANDS = {
     "down": Entry("esep.cli.operate", "down", "all"),
     "status": Entry("esep.cli.operate", "status", "all"),
     "send": Entry("esep.cli.send", "send"),
+    "receive": Entry("esep.cli.receive", "receive"),
+    "medium": Entry("esep.cli.medium", "medium"),
     "simulate": Entry("esep.cli.simulate", "simulate"),
     "check": Entry("esep.cli.check", "check"),
     "spool": Entry("esep.cli.spool", "spool"),

@@ -124,8 +124,12 @@ def grant_access(settings: Settings, access: AccessFiles) -> None:
 
 
 def app_commands() -> dict[str, list[str]]:
-    """Return the command of each app of a line on one machine: one worker of each part."""
-    return {f"{part.value}-0": [sys.executable, "-m", "esep.cli", "run", part.value] for part in Part}
+    """Return the command of each app of a line on one machine: one worker of each part; the gateway is a way to it."""
+    return {
+        f"{part.value}-0": [sys.executable, "-m", "esep.cli", "run", part.value]
+        for part in Part
+        if part is not Part.GATEWAY
+    }
 
 
 def bring_up(stack: Stack, environment: dict[str, str]) -> None:

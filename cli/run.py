@@ -33,6 +33,7 @@ class Part(StrEnum):
     TOTALS = "totals"
     ALERTS = "alerts"
     LOADER = "loader"
+    GATEWAY = "gateway"
 
 
 _APPS = {  # Imported when asked for: an environment may hold the libraries of one part only.
@@ -40,6 +41,7 @@ _APPS = {  # Imported when asked for: an environment may hold the libraries of o
     Part.TOTALS: "esep.stream_apps.totals.app",
     Part.ALERTS: "esep.stream_apps.alerts.app",
     Part.LOADER: "esep.sinks.clickhouse.app",
+    Part.GATEWAY: "esep.gateway.app",
 }
 
 
@@ -53,7 +55,7 @@ def run(part: Annotated[Part, typer.Argument(help="Which part.")]) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("esep"):
             raise
-        extra = "sink" if part is Part.LOADER else "apps"
+        extra = {Part.LOADER: "sink", Part.GATEWAY: "gateway"}.get(part, "apps")
         raise SettingInvalid(
             f"{part.value} needs the library {error.name}, which is not installed",
             hint=f"install it with: pip install 'esep[{extra}]'",

@@ -1,7 +1,7 @@
 """`esep send`: report the rows of a file (CSV, JSON Lines, Parquet) as one organizer, and say what came of them.
 
 Reads     a file, a mapping, the environment, the organizer's receipts
-Writes    organizer.<BIN>.events; a summary on stdout, a progress bar on stderr
+Writes    organizer.<BIN>.events, or a signed file; a summary on stdout, a progress bar on stderr
 Promises  exit code 0: all accepted, or known already; 1: something was rejected; 2: asked wrongly, or the file cannot
           be used, and nothing was sent; 75: no answer yet, send again later (nothing is counted twice)
 """
@@ -10,24 +10,29 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from esep.access_files import AccessFiles, read_bundle
 from esep.cli.context import ACCESS_DIR, DATA_DIR, AsJson, DataDir, names_brokers, settings_of
 from esep.cli.output import err, out, print_json, print_table
-from esep.errors import FileUnusable
+from esep.errors import FileUnusable, SettingInvalid, UsageError
 from esep.kafka_wire import connect_any
+from esep.keys import load_private_key
 from esep.producers.mapping import LAST_BET_YESTERDAY, included_mappings, load_mapping
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.row_codes import Language, text_of
 from esep.producers.send import send_file
 from esep.producers.sender import EventSender
 from esep.producers.summary import WHAT_TO_DO, Summary
+from esep.producers.to_medium import file_to_medium
 from esep.receipt_keys import load_root
 from esep.security import client_security
 from esep.settings import load_settings
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _LOGIN_S_MAX = 10.0
 _REJECTS_SHOWN_MAX = 20  # A screenful; --json shows all.
@@ -63,6 +68,13 @@ def send(
         bool,
         typer.Option("--no-wait", help="Do not wait for receipts. Only for a file that was not changed since sent."),
     ] = False,
+    to_file: Annotated[
+        Path | None,
+        typer.Option(help="Send nothing: write a new signed file, to be carried to the authority (`esep receive`)."),
+    ] = None,
+    signing_key: Annotated[
+        Path | None, typer.Option(help="Your private key (PEM) for --to-file; `esep medium key` makes one.")
+    ] = None,
     lang: Annotated[Language, typer.Option(help="Language of the reasons.")] = "en",
     bootstrap_servers: Annotated[
         str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
@@ -85,16 +97,30 @@ def send(
 
     Example: [bold]esep send desk-7.csv --organizer 940140000385 --mapping desks.yaml --rejected desk-7.mend.csv[/]
 
+    Where no line goes, --to-file writes what would be sent into a signed file.
+
     Exit code 0: all accepted, or known already.
     1: something was rejected.
     2: the call or the file is wrong, and nothing was sent.
     75: no answer yet, send again later.
     """
-    servers, security = address_of(organizer, access, data_dir, bootstrap_servers)
     loaded = load_mapping(mapping)
+    if to_file is not None:
+        summary = file_to_medium(
+            file,
+            loaded,
+            organizer,
+            _signing_key(signing_key),
+            to_file,
+            stream_id=stream,
+            shift_days=shift_days,
+            rejected_path=rejected,
+        )
+        _end(summary, lang, as_json=as_json)
+    servers, security = address_of(organizer, access, data_dir, bootstrap_servers)
     if security:  # librdkafka would try on for a minute, and then say that no broker answers.
         connect_any(servers, security, _LOGIN_S_MAX).close()
-    root = load_root(_content(receipt_root)) if receipt_root else None
+    root = load_root(key_content(receipt_root)) if receipt_root else None
     with ExitStack() as open_until_done:
         client = open_until_done.enter_context(EventSender(organizer, servers, security=security))
         reader = None if no_wait else ReceiptReader(organizer, servers, root=root, security=security)
@@ -108,6 +134,11 @@ def send(
             rejected_path=rejected,
             show_progress=not as_json,
         )
+    _end(summary, lang, as_json=as_json)
+
+
+def _end(summary: Summary, lang: Language, *, as_json: bool) -> NoReturn:
+    """Print a summary and end with its exit code."""
     if as_json:
         print_json(summary.document(lang))
     else:
@@ -180,7 +211,21 @@ def print_summary(summary: Summary, lang: Language) -> None:
         err.print(f"{summary.outcome.value}: {WHAT_TO_DO[summary.outcome]}", highlight=False)
 
 
-def _content(path: Path) -> bytes:
+def _signing_key(path: Path | None) -> Ed25519PrivateKey:
+    if path is None:
+        raise UsageError(
+            "--to-file needs --signing-key", detail="the file is signed", hint="`esep medium key` makes a key, once"
+        )
+    try:
+        return load_private_key(key_content(path), str(path))
+    except SettingInvalid as error:
+        raise FileUnusable(
+            f"{path} holds no private key of Ed25519 (PEM)", hint="make one: `esep medium key`"
+        ) from error
+
+
+def key_content(path: Path) -> bytes:
+    """Return the bytes of a file with a key; FileUnusable if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from esep.codes import REJECT_CODES
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("schemas", "esep", "producers", "stream_apps", "sinks", "embedded", "cli")
+FOLDERS = ("schemas", "esep", "producers", "stream_apps", "sinks", "embedded", "gateway", "cli")
 _ID_SHAPED = re.compile(r"(?<![\w-])(?:O9|D934|R2021|J127|O114)-[A-Z0-9][\w.]*")
 _RANGE = re.compile(r"O9-L(\d)\s*(?:…|\.\.|to|-|–)\s*(?:O9-)?L?(\d)")
 _TEST_OF_CODES = "tests/conformance/test_golden.py"

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from esep.codec import empty_frame
+from esep.codec import empty_frame, encode
+from esep.errors import UsageError
 from esep.schemas import schema
 
 WAGER, PAYOUT, CORRECTION = schema("wager"), schema("payout"), schema("correction")
@@ -135,3 +136,19 @@ def empty_events() -> pl.DataFrame:
 def events_frame(records: Sequence[dict[str, Any]], record: str) -> pl.DataFrame:
     """Return a frame, with the types of the schema, of whole records of one type."""
     return pl.DataFrame(list(records), schema=empty_frame(schema(record)).schema, orient="row")
+
+
+def encoded(events: pl.DataFrame) -> list[bytes]:
+    """Return the message values of numbered events (the columns of `unified`), in the order of the rows.
+
+    Raises UsageError for an event that is neither wager nor payout, and what `encode` raises.
+    """
+    values = [b""] * events.height
+    placed = events.with_row_index("_place")
+    for name, kind in (("WAGER", WAGER), ("PAYOUT", PAYOUT)):
+        rows = placed.filter(pl.col("event_type") == name)
+        for place, value in zip(rows["_place"], encode(rows, kind), strict=True):
+            values[place] = value
+    if not all(values):
+        raise UsageError("the frame holds events that are neither wager nor payout", hint="send corrections one by one")
+    return values

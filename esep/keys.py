@@ -12,7 +12,10 @@ import secrets
 from hashlib import sha256
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from esep.errors import SettingInvalid
 
 _ROUTING_KEY_BYTES = 32
 
@@ -20,6 +23,37 @@ _ROUTING_KEY_BYTES = 32
 def make_routing_key(path: Path) -> None:
     """Write a new routing key unless there is one: it must never change, for partitions hang on it."""
     write_once(path, secrets.token_bytes(_ROUTING_KEY_BYTES))
+
+
+def make_signing_key(path: Path) -> None:
+    """Write a new Ed25519 key (PEM, PKCS 8) unless there is one, and its public half beside it as <name>.pub."""
+    pkcs8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    write_once(path, Ed25519PrivateKey.generate().private_bytes(*pkcs8))
+    public = load_private_key(path.read_bytes(), str(path)).public_key()
+    info = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    path.with_suffix(".pub").write_bytes(public.public_bytes(*info))
+
+
+def load_private_key(pem: bytes, what: str) -> Ed25519PrivateKey:
+    """Return the Ed25519 key in a PEM text; SettingInvalid if it is none. what: where it is from."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except ValueError as error:
+        raise SettingInvalid(f"{what} holds no PEM private key") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SettingInvalid(f"{what} holds a key of another kind", hint="make an Ed25519 key")
+    return key
+
+
+def load_public_key(pem: bytes, what: str) -> Ed25519PublicKey:
+    """Return the public half of an Ed25519 key in a PEM text; SettingInvalid if it is none. what: where it is from."""
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except ValueError as error:
+        raise SettingInvalid(f"{what} holds no PEM public key") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise SettingInvalid(f"{what} holds a key of another kind", hint="an Ed25519 key is needed")
+    return key
 
 
 def key_id(key: Ed25519PublicKey) -> str:

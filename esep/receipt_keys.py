@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.x509.oid import NameOID
 
 from esep.errors import SettingInvalid
-from esep.keys import key_id, write_once, write_secret
+from esep.keys import key_id, load_private_key, write_once, write_secret
 
 ROOT_KEY, ROOT_CERTIFICATE, SIGNING_KEY = "receipt-root.key", "receipt-root.crt", "receipt.key"
 ROOT_DAYS = 30 * 365
@@ -87,7 +87,7 @@ def renew_signing_key(directory: Path, now: datetime, days: int = SIGNING_DAYS) 
 
     Needs the root's key in the directory; SettingInvalid if it is not there. What was signed before stays valid.
     """
-    root_key = _private(_read(directory / ROOT_KEY), ROOT_KEY)
+    root_key = load_private_key(_read(directory / ROOT_KEY), ROOT_KEY)
     root = load_root(_read(directory / ROOT_CERTIFICATE))
     made = certified(Ed25519PrivateKey.generate(), root_key, root, now, days)
     pem = _key_pem(made.key) + made.certificate.public_bytes(serialization.Encoding.PEM)
@@ -97,7 +97,7 @@ def renew_signing_key(directory: Path, now: datetime, days: int = SIGNING_DAYS) 
 
 def load_signing_key(pem: bytes) -> SigningKey:
     """Return the signing key and its certificate in a PEM text; SettingInvalid if it is none, or they do not fit."""
-    key = _private(pem, "ESEP_RECEIPT_KEY_FILE")
+    key = load_private_key(pem, "ESEP_RECEIPT_KEY_FILE")
     try:
         certificate = x509.load_pem_x509_certificate(pem)
     except ValueError as error:
@@ -162,16 +162,6 @@ def _key_pem(key: Ed25519PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _private(pem: bytes, what: str) -> Ed25519PrivateKey:
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except ValueError as error:
-        raise SettingInvalid(f"{what} holds no PEM private key") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise SettingInvalid(f"{what} holds a key of another kind", hint="make an Ed25519 key")
-    return key
 
 
 def _read(path: Path) -> bytes:

@@ -64,6 +64,20 @@ class Settings(BaseSettings):
     status_file: Path | None = Field(None, description="Where a worker writes how it is (JSON); none: nowhere.")
     loader_rows_max: int = Field(100_000, ge=1, description="Rows of one insert, at most.")
     loader_wait_ms: int = Field(100, ge=1, description="How long the loader gathers rows before it inserts.")
+    gateway_host: str = Field(
+        "127.0.0.1", description="Address on which the gateway listens; needs TLS but on loopback."
+    )
+    gateway_port: int = Field(8443, ge=0, le=65535, description="Port of the gateway; 0: any that is free.")
+    gateway_cert_file: Path | None = Field(None, description="Certificate of the gateway and its chain (PEM).")
+    gateway_key_file: Path | None = Field(None, description="Private key of that certificate (PEM).")
+    gateway_body_bytes_max: int = Field(8 * 1024 * 1024, ge=1024, description="Bytes of one request's body, at most.")
+    gateway_events_max: int = Field(10_000, ge=1, description="Events of one request, at most.")
+    gateway_requests_max: int = Field(32, ge=1, description="Requests under way in the gateway, at most.")
+    gateway_organizer_requests_max: int = Field(4, ge=1, description="Requests under way of one organizer, at most.")
+    gateway_read_ms: int = Field(20_000, ge=1, description="How long the body of a request may take, milliseconds.")
+    gateway_deliver_ms: int = Field(
+        20_000, ge=1, description="How long the broker may take to acknowledge a request's events, milliseconds."
+    )
 
     @cached_property
     def clickhouse_password(self) -> str:

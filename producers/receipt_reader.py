@@ -83,6 +83,10 @@ class ReceiptReader:
         """
         return [open_receipt(value, self._root) for _, value in self.read_sealed(timeout_s)]
 
+    def read_signed(self, timeout_s: float) -> list[tuple[bytes, ReceiptContent]]:
+        """Return as `read` does, each content with the message that it came in: what can be handed on and verified."""
+        return [(value, open_receipt(value, self._root)) for _, value in self.read_sealed(timeout_s)]
+
     def read_sealed(self, timeout_s: float) -> list[tuple[int, bytes]]:
         """Return what `read` does by offset and unopened, for who must go on after one that does not verify."""
         messages = self._consumer.consume(1, timeout=timeout_s)

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from esep.codec import encode
 from esep.errors import BrokerUnavailable, EsepError, UsageError
-from esep.events import PAYOUT, WAGER, Event
+from esep.events import Event, encoded
 from esep.identifiers import is_bin
 from esep.producers.faults import fault_of, no_topic
 from esep.producers.numbering import refuse_stream_id
@@ -131,7 +130,7 @@ class EventSender:
         for part in frame.iter_slices(_SLICE_ROWS):
             self._raise_failures()
             streams, sequences = part["stream_id"].to_list(), part["sequence"].to_list()
-            for place, value in enumerate(_encoded(part)):
+            for place, value in enumerate(encoded(part)):
                 self._hand_over(streams[place], sequences[place], value)
                 if place % _SERVE_EVERY == 0:
                     self._producer.poll(0)
@@ -229,16 +228,3 @@ def _config(
         "queue.buffering.max.messages": queue_records_max,
         "reconnect.backoff.max.ms": 1000,  # So that a broker that comes back is found soon.
     }
-
-
-def _encoded(part: pl.DataFrame) -> list[bytes]:
-    """Return the message values of a unified frame, in the order of its rows."""
-    values = [b""] * part.height
-    placed = part.with_row_index("_place")
-    for name, schema in (("WAGER", WAGER), ("PAYOUT", PAYOUT)):
-        rows = placed.filter(pl.col("event_type") == name)
-        for place, value in zip(rows["_place"], encode(rows, schema), strict=True):
-            values[place] = value
-    if not all(values):
-        raise UsageError("the frame holds events that are neither wager nor payout", hint="send corrections one by one")
-    return values

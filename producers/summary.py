@@ -19,6 +19,7 @@ class Outcome(StrEnum):
 
     COMPLETE = "COMPLETE"  # Receipts account for everything sent.
     NOT_AWAITED = "NOT_AWAITED"  # Everything is on the topic; nobody waited for receipts.
+    WRITTEN_TO_FILE = "WRITTEN_TO_FILE"  # Nothing was sent: a signed file waits to be carried.
     RECEIPTS_OUTSTANDING = "RECEIPTS_OUTSTANDING"  # On the topic, but receipts stayed away too long.
     STOPPED_BY_CONFLICT = "STOPPED_BY_CONFLICT"  # The file is not as it was when it was sent before.
     STREAM_SHARED = "STREAM_SHARED"  # Somebody else sent on the same stream meanwhile.
@@ -27,6 +28,7 @@ class Outcome(StrEnum):
 WHAT_TO_DO = {
     Outcome.COMPLETE: "",
     Outcome.NOT_AWAITED: "Send the file again at any time to see what became of it: nothing is counted twice.",
+    Outcome.WRITTEN_TO_FILE: "Nothing was sent: hand the file over. Its receipts come back by the same way.",
     Outcome.RECEIPTS_OUTSTANDING: "Is intake running? Send the file again later: nothing is counted twice.",
     Outcome.STOPPED_BY_CONFLICT: "The file was changed after it had been sent, so its events have other numbers now. "
     "Put it back as it was and send what is mended or new as a file of its own; or, if it is another file that "

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("schemas", "esep", "producers", "stream_apps", "sinks", "embedded", "cli")
+FOLDERS = ("schemas", "esep", "producers", "stream_apps", "sinks", "embedded", "gateway", "cli")
 
 
 def modules() -> list[str]:

@@ -25,7 +25,7 @@ def test_every_arrow_leads_from_a_topic_s_writer_to_its_reader() -> None:
         topic.name.replace(_BIN, "<BIN>"): topic
         for topic in all_topics([_BIN], events_partitions=1, ledger_partitions=1)
     }
-    boxes = {"send": _BIN, "officers": "compliance"}
+    boxes = {"send": _BIN, "gateway": _BIN, "officers": "compliance"}
     arrows = re.findall(r'(\w+) -[-.] "([^"]+)" (?:--|\.-)> (\w+)', PICTURE)
     drawn = {
         (boxes.get(writer, writer), name.replace("&lt;", "<").replace("&gt;", ">"), boxes.get(reader, reader))

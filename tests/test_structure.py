@@ -27,7 +27,8 @@ LAYERS = {  # Folder → the folders that it may import (DESIGN §2).
     "stream_apps": {"esep", "schemas"},
     "sinks": {"esep", "schemas"},
     "embedded": {"esep", "schemas"},
-    "cli": {"producers", "stream_apps", "sinks", "embedded", "esep", "schemas"},
+    "gateway": {"esep", "schemas"},
+    "cli": {"producers", "stream_apps", "sinks", "embedded", "gateway", "esep", "schemas"},
 }
 DATA = {".avsc", ".json", ".sql", ".yaml", ".lock", ".properties", ".typed"}
 ENTRANCES = {"__init__", "__main__"}  # They say what a package is, or start it; no more.
@@ -108,7 +109,8 @@ EXTRAS = {
     "stream_apps": ["apps"],
     "sinks": ["sink", "notices"],
     "embedded": ["embedded"],
-    "cli": ["apps", "sink", "embedded"],
+    "gateway": ["gateway"],
+    "cli": ["apps", "sink", "embedded", "gateway"],
 }
 
 
@@ -358,6 +360,8 @@ def unsecured_clients(path: Path) -> list[int]:
 
 SECURED_BY_CALLER = {  # Module → where the properties of security join its configuration.
     "producers/receipt_reader.py": "ReceiptReader adds them where it makes its consumer",
+    "esep/delivery.py": "Delivery adds them where it makes its producer",
+    "gateway/receipt_log.py": "ReceiptLog adds them where it makes its consumer",
     "stream_apps/handover.py": "restore adds them where it makes its consumer",
     "esep/access_files.py": "the text of a bundle, which names the security itself",
 }

@@ -26,7 +26,9 @@ def test_unknown_part_is_refused_with_the_known_ones() -> None:
     assert "loader" in answer.output
 
 
-@pytest.mark.parametrize(("part", "extra"), [(run.Part.TOTALS, "apps"), (run.Part.LOADER, "sink")])
+@pytest.mark.parametrize(
+    ("part", "extra"), [(run.Part.TOTALS, "apps"), (run.Part.LOADER, "sink"), (run.Part.GATEWAY, "gateway")]
+)
 def test_part_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, part: run.Part, extra: str) -> None:
     def absent(name: str) -> None:
         raise ModuleNotFoundError(name="faust")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Protocol
 
 import confluent_kafka as ck
 import pytest
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from esep.errors import BrokerUnavailable, InvariantBroken, SettingInvalid
 from esep.producers.receipt_reader import ReceiptReader
@@ -29,6 +31,7 @@ class Writer:
         config = {"bootstrap.servers": bootstrap_servers, "transactional.id": f"writer-{uuid.uuid4()}"}
         self._producer = ck.Producer(config)
         self._producer.init_transactions(WAIT_S)
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
 
     def write(self, *through_offsets: int, commit: bool = True) -> None:
         self._producer.begin_transaction()
@@ -39,6 +42,18 @@ class Writer:
             self._producer.commit_transaction(WAIT_S)
         else:
             self._producer.abort_transaction(WAIT_S)
+        deadline = time.monotonic() + WAIT_S
+        while self._end(ck.IsolationLevel.READ_COMMITTED) < self._end(ck.IsolationLevel.READ_UNCOMMITTED):
+            assert (
+                time.monotonic() < deadline
+            )  # The last stable offset follows the end of a transaction a little later.
+            time.sleep(0.01)
+
+    def _end(self, isolation: ck.IsolationLevel) -> int:
+        place = ck.TopicPartition(self._topic, 0)
+        (end,) = self._admin.list_offsets({place: OffsetSpec.latest()}, isolation_level=isolation).values()
+        offset: int = end.result(WAIT_S).offset
+        return offset
 
 
 @pytest.fixture

@@ -26,8 +26,7 @@ from esep.stream_apps.stage import PartitionState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from esep.security import PLAIN
-from esep.stream_apps.stage import Stage
+    from esep.stream_apps.stage import Stage
 
 S = TypeVar("S")
 

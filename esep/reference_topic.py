@@ -25,7 +25,7 @@ from esep.reference import REFERENCE_DELAY_MS, Difference, Fact, Load, Reference
 from esep.restrictions import Entries, entries_in, records_of
 from esep.schemas import schema
 from esep.security import PLAIN
-from esep.topics import REFERENCE
+from esep.topics import INTAKE, REFERENCE
 
 PERSONS, LOAD = "PERSONS", "LOAD"  # Kinds of records beside those of facts.
 TRANSACTION_MS_MAX = 60_000  # Four million persons take some ten seconds.
@@ -68,7 +68,7 @@ class ReferenceReader:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
-                "group.id": "esep-reference",  # Named because the client wants one; it is not joined.
+                "group.id": INTAKE,  # The client wants one, and this one intake may name; it is not joined.
                 "isolation.level": "read_committed",
                 "log_level": 0,
                 "queued.max.messages.kbytes": 4096,

@@ -210,7 +210,11 @@ def test_input_deleted_before_it_was_read_stops_the_restore(topics: CountTopics)
 
 
 def test_two_input_partitions_cannot_share_a_changelog_partition() -> None:
-    stage = CountStage("totals")
+    class OneChangelog(CountStage):
+        def changelog_of(self, source: TopicPartition) -> TopicPartition:
+            return TopicPartition("totals.changelog", source.partition)
+
+    stage = OneChangelog("totals")
     sources = [TopicPartition("totals.in", 0), TopicPartition("other.in", 0)]
     with pytest.raises(InvariantBroken, match="one changelog partition"):
         restore(stage, sources, {}, bootstrap_servers="127.0.0.1:1", group="totals", in_force=lambda: True)

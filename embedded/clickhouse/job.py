@@ -63,6 +63,8 @@ class Job:
             insert = insert_head(text)
         if insert is None:
             return self._run_statement(lease, _whole(text, body), writer)
+        if insert.data_at > HEAD_BYTES_MAX:  # Seen only where enough came at once; the answer must not hang on that.
+            raise _head_too_long()
         self.takes_data = True
         self._check_method(reads=False)
         if (
@@ -127,8 +129,12 @@ def _whole(text: bytes, body: Iterator[bytes]) -> bytes:
             raise refusal(229, "QUERY_IS_TOO_LARGE", f"A statement may have {STATEMENT_BYTES_MAX} bytes")
     whole = b"".join(pieces)
     if len(pieces) > 1 and insert_head(whole) is not None:
-        raise refusal(229, "QUERY_IS_TOO_LARGE", f"The data of an INSERT must begin within {HEAD_BYTES_MAX} bytes")
+        raise _head_too_long()
     return whole
+
+
+def _head_too_long() -> QueryError:
+    return refusal(229, "QUERY_IS_TOO_LARGE", f"The data of an INSERT must begin within {HEAD_BYTES_MAX} bytes")
 
 
 def _followed(start: bytes, body: Iterator[bytes]) -> Iterator[bytes]:

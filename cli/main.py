@@ -127,5 +127,5 @@ def main() -> None:
     try:
         app()
     except EsepError as error:
-        print_error(error)
+        print_error(error, as_json="--json" in sys.argv)
         sys.exit(error.exit_code)

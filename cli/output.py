@@ -38,8 +38,10 @@ def print_json(document: Any) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False, default=str, indent=2))
 
 
-def print_error(error: EsepError) -> None:
-    """Print what happened, why, and what to do, on stderr."""
+def print_error(error: EsepError, *, as_json: bool = False) -> None:
+    """Print what happened, why, and what to do, on stderr; as_json: for a program too, on stdout."""
+    if as_json:
+        print_json(error.document())
     err.print(f"[bold red]error:[/] {error.what}", highlight=False)
     if error.detail:
         err.print(f"  why: {error.detail}", highlight=False, markup=False)

@@ -40,6 +40,16 @@ class EsepError(Exception):
         self.detail = detail
         self.hint = hint
 
+    def document(self) -> dict[str, str | int | None]:
+        """Return the error for a program."""
+        return {
+            "error": type(self).__name__,
+            "what": self.what,
+            "why": self.detail,
+            "do": self.hint,
+            "exit_code": self.exit_code,
+        }
+
     def __str__(self) -> str:
         return "\n".join(
             line
@@ -117,7 +127,21 @@ class SchemaUnknown(UsageError):
 
 
 class FileUnusable(UsageError):
-    """A file cannot be read as what it should be."""
+    """A file cannot be read as what it should be.
+
+    code: of scope `file` (docs/reject-codes.md), where there is one. line: where it shows, from 1 on.
+    """
+
+    def __init__(
+        self, what: str, *, detail: str = "", hint: str = "", code: str | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(what, detail=detail, hint=hint)
+        self.code = code
+        self.line = line
+
+    def document(self) -> dict[str, str | int | None]:
+        """Return the error for a program, with code and line."""
+        return {**super().document(), "code": self.code, "line": self.line}
 
 
 class MappingInvalid(UsageError):

@@ -102,34 +102,34 @@ def read_lines(path: Path) -> list[bytes]:
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read", detail=error.strerror or "", hint="name another file") from error
     if data.startswith(_UTF16_MARKS):
-        raise unusable(path, "FILE_NOT_UTF8", "It begins with the mark of UTF-16.", "save it as UTF-8")
+        raise unusable(path, "FILE_NOT_UTF8", "It begins with the mark of UTF-16.", "save it as UTF-8", 1)
     data = data.removeprefix(_UTF8_MARK)
     if not data.strip():
-        raise unusable(path, "FILE_EMPTY", "It has no line.", "name another file")
+        raise unusable(path, "FILE_EMPTY", "It has no line.", "name another file", 1)
     lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
     return lines if lines[-1] else lines[:-1]
 
 
-def refuse_columns(path: Path, missing: Sequence[str], unknown: Sequence[str]) -> None:
-    """Raise FileUnusable with COLUMN_MISSING or COLUMN_UNKNOWN if there are such columns."""
+def refuse_columns(path: Path, missing: Sequence[str], unknown: Sequence[str], line: int | None = None) -> None:
+    """Raise FileUnusable with COLUMN_MISSING or COLUMN_UNKNOWN if there are such columns; line: where they stand."""
     if missing:
         do = "add the columns, or use a mapping for this kind of file; the first line of a CSV file is its header"
-        raise unusable(path, "COLUMN_MISSING", f"It is {', '.join(missing)}.", do)
+        raise unusable(path, "COLUMN_MISSING", f"It is {', '.join(missing)}.", do, line)
     if unknown:
         do = "remove the columns, or name them under columns in the mapping"
-        raise unusable(path, "COLUMN_UNKNOWN", f"It is {', '.join(map(_without_numbers, unknown))}.", do)
+        raise unusable(path, "COLUMN_UNKNOWN", f"It is {', '.join(map(_without_numbers, unknown))}.", do, line)
 
 
 def _header(path: Path, line: bytes, columns: Sequence[str]) -> list[str]:
     try:
         names = next(csv.reader([line.decode("utf-8")]), [])
     except UnicodeDecodeError as error:
-        raise unusable(path, "FILE_NOT_UTF8", "Line 1 is not.", "save it as UTF-8") from error
+        raise unusable(path, "FILE_NOT_UTF8", "Its header is not.", "save it as UTF-8", 1) from error
     missing = [name for name in columns if name not in names]
     unknown = [f"{name} (column {place})" for place, name in enumerate(names, 1) if name not in columns]
-    refuse_columns(path, missing, unknown)
+    refuse_columns(path, missing, unknown, 1)
     if len(set(names)) != len(names):
-        raise unusable(path, "COLUMN_TWICE", "See line 1.", "rename or remove one of them")
+        raise unusable(path, "COLUMN_TWICE", "", "rename or remove one of them", 1)
     return names
 
 
@@ -172,6 +172,8 @@ def _without_numbers(name: str) -> str:
     return re.sub(r"\d{4,}", "…", name)
 
 
-def unusable(path: Path, code: str, detail: str, hint: str) -> FileUnusable:
+def unusable(path: Path, code: str, detail: str, hint: str, line: int | None = None) -> FileUnusable:
     """Return the error for a file that is refused as a whole, with a code of scope `file`."""
-    return FileUnusable(f"{path} cannot be sent: {code}", detail=f"{text_of(code)} {detail}".rstrip(), hint=hint)
+    where = f", line {line}" if line else ""
+    why = f"{text_of(code)} {detail}".rstrip()
+    return FileUnusable(f"{path}{where} cannot be sent: {code}", detail=why, hint=hint, code=code, line=line)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from esep.cli.output import print_error, print_json, print_table
-from esep.errors import SettingInvalid
+from esep.errors import FileUnusable, SettingInvalid
 
 
 def test_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,3 +28,10 @@ def test_error_says_what_why_and_what_to_do_on_stderr(capsys: pytest.CaptureFixt
     assert "error: it failed" in told.err
     assert "why: because [this]" in told.err
     assert "do:  do that" in told.err
+
+
+def test_error_is_one_json_document_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(FileUnusable("it failed", hint="do that", code="FILE_EMPTY", line=1), as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["error"], told["what"], told["do"]) == ("FileUnusable", "it failed", "do that")
+    assert (told["code"], told["line"], told["exit_code"]) == ("FILE_EMPTY", 1, 2)

@@ -39,6 +39,10 @@ _TOTALS = [
 ]
 
 
+_HEADER = "Id,GameID,Username,Bet,CashedOut,Bonus,Profit,BustedAt,PlayDate"
+_GOOD = "1,1,ann,10,2.0,NA,10,3.0,2021-11-01T10:00:00Z"
+
+
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     with line(tmp_path_factory.mktemp("line")) as started:
@@ -325,9 +329,8 @@ def test_wrong_statement_is_an_error_with_a_code(up: Line) -> None:
 
 def test_broken_file_is_told_line_by_line_and_the_good_rows_pass(up: Line, tmp_path: Path) -> None:
     """Through the command line, with exit code 1: the codes and lines are those of the file."""
-    good = "1,1,ann,10,2.0,NA,10,3.0,2021-11-01T10:00:00Z"
     rows = [
-        good,
+        _GOOD,
         "2,1,ann,-5,NA,NA,NA,3.0,2021-11-01T10:01:00Z",
         "3,1,ann,0,NA,NA,NA,3.0,2021-11-01T10:02:00Z",
         "4,1,ann,ten,NA,NA,NA,3.0,2021-11-01T10:03:00Z",
@@ -335,8 +338,7 @@ def test_broken_file_is_told_line_by_line_and_the_good_rows_pass(up: Line, tmp_p
         "6,1,ann,10",
     ]
     path = tmp_path / "desk-7.csv"
-    header = "Id,GameID,Username,Bet,CashedOut,Bonus,Profit,BustedAt,PlayDate"
-    path.write_bytes("\n".join([header, *rows]).encode() + b"\n7,1,\xff\xfe,10,NA,NA,NA,3.0,2021-11-01T10:00:00Z\n")
+    path.write_bytes("\n".join([_HEADER, *rows]).encode() + b"\n7,1,\xff\xfe,10,NA,NA,NA,3.0,2021-11-01T10:00:00Z\n")
     owner = up.value("SELECT 1") and _owner_of("ann")
     answer = command(
         up, "send", str(path), "--organizer", owner, "--mapping", "bustabit", "--shift-days", "0", "--json"
@@ -347,6 +349,27 @@ def test_broken_file_is_told_line_by_line_and_the_good_rows_pass(up: Line, tmp_p
     lines = {reject["line"]: reject["code"] for reject in told["rejects"]}
     assert set(lines) == {3, 4, 5, 6, 7, 8}
     assert lines[3] == lines[4] == "AMOUNT_NOT_POSITIVE"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "FILE_EMPTY"),
+        (_HEADER.encode("utf-16"), "FILE_NOT_UTF8"),
+        (f"{_HEADER},Colour\n{_GOOD},red\n".encode(), "COLUMN_UNKNOWN"),
+        (f"{_HEADER.removesuffix(',PlayDate')}\n".encode(), "COLUMN_MISSING"),
+    ],
+)
+def test_file_whose_first_line_is_at_fault_is_refused_with_code_and_line_and_nothing_is_sent(
+    up: Line, tmp_path: Path, content: bytes, code: str
+) -> None:
+    path = tmp_path / "desk-8.csv"
+    path.write_bytes(content)
+    answer = command(up, "send", str(path), "--organizer", _owner_of("ann"), "--mapping", "bustabit", "--json")
+    assert answer.returncode == 2, answer.stderr
+    told = json.loads(answer.stdout)
+    assert (told["error"], told["code"], told["line"]) == ("FileUnusable", code, 1)
+    assert code in answer.stderr
 
 
 def _owner_of(name: str) -> str:

@@ -78,7 +78,8 @@ def test_file_without_usable_header_is_refused_with_a_code(tmp_path: Path, conte
     path = _write(tmp_path, content)
     with pytest.raises(FileUnusable) as caught:
         read_rows(path, COLUMNS)
-    assert caught.value.what.endswith(f"cannot be sent: {code}")
+    assert caught.value.what.endswith(f"line 1 cannot be sent: {code}")
+    assert (caught.value.code, caught.value.line) == (code, 1)
     assert caught.value.detail
     assert caught.value.hint
 

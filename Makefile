@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check chaos-client bench load pages golden conformance-java lock clean
+.PHONY: help setup demo up down test check properties chaos-client bench load pages golden conformance-java lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,10 @@ down:  ## Stop what make up started
 	$(BIN)/esep down
 
 test: setup  ## All tests, checks of style and types included
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+properties: setup  ## The properties alone, each on ten times as many examples as in make test
+	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)
 
 chaos-client: setup  ## Kill an organizer's client for two minutes while the broker comes and goes
 	ESEP_CHAOS_S=120 $(BIN)/python -m pytest tests/integration/test_client_chaos.py

@@ -11,14 +11,27 @@ from hypothesis import HealthCheck, settings
 
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
+from tests.support.examples import examples
 from tests.support.secured import Secured, secured_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The machine may be busy with the services of other tests, so that time says nothing.
-settings.register_profile("esep", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "esep", max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("esep")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, so that no worker begins one when the others are done."""
+    kinds = ("stack", "kafka", "clickhouse")
+    weights: dict[Path, int] = {}
+    for item in items:
+        weight = next((place for place, kind in enumerate(kinds) if item.get_closest_marker(kind)), len(kinds))
+        weights[item.path] = min(weight, weights.get(item.path, weight))
+    items.sort(key=lambda item: weights[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from esep.codec import empty_frame
 from esep.codes import PRECEDENCE, REJECT_CODES
 from esep.events import empty_events, events_frame, unified
 from esep.schemas import schema
+from tests.support.examples import examples
 from tests.support.records import Record, payouts, wagers
 
 NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)
@@ -219,7 +220,7 @@ def test_real_looking_record_passes(events: list[tuple[str, Record]]) -> None:
     assert codes(events) == [None] * len(events)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(25))
 @given(st.lists(EVENTS | st.builds(as_event, st.sampled_from(FAULTS[:12]), st.sampled_from(sorted(GOOD))), max_size=8))
 def test_one_record_is_told_as_in_a_batch(events: list[tuple[str, Record]]) -> None:
     assert codes(events) == [code for event in events for code in codes([event])]

@@ -30,6 +30,7 @@ from esep.codec import (
 from esep.schemas import Schema, all_schemas, schema
 from tests.esep import avro_oracle
 from tests.esep.avro_oracle import varint
+from tests.support.examples import examples
 from tests.support.records import EPOCH, MILLISECOND, edge_records, records
 
 WAGER, PAYOUT, CORRECTION = schema("wager"), schema("payout"), schema("correction")
@@ -115,7 +116,7 @@ def oracle_outcome(value: bytes | None, allowed: frozenset[str]) -> Any:
 
 
 @of_every_schema
-@settings(max_examples=20)
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_what_is_encoded_is_decoded_again(of: Schema, data: st.DataObject) -> None:
     written = data.draw(st.lists(records(of.record) | edge_records(of.record), min_size=1, max_size=5))
@@ -127,7 +128,7 @@ def test_what_is_encoded_is_decoded_again(of: Schema, data: st.DataObject) -> No
 
 
 @of_every_schema
-@settings(max_examples=20)
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_columnar_encoding_equals_one_record_at_a_time_byte_for_byte(of: Schema, data: st.DataObject) -> None:
     written = data.draw(st.lists(records(of.record) | edge_records(of.record), max_size=5))
@@ -139,7 +140,7 @@ def test_columnar_encoding_equals_one_record_at_a_time_byte_for_byte(of: Schema,
 
 
 @of_every_schema
-@settings(max_examples=20)
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_one_record_at_a_time_is_read_as_it_was_written(of: Schema, data: st.DataObject) -> None:
     record = data.draw(records(of.record) | edge_records(of.record))
@@ -225,21 +226,21 @@ def batches(draw: st.DrawFn) -> list[bytes | None]:
     return batch
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(80))
 @given(batches())
 def test_batch_is_read_as_its_messages_are_by_the_letter(values: list[bytes | None]) -> None:
     """The oracle reads each message alone: so no message costs, changes or moves another."""
     assert outcome(values, EVENTS) == [oracle_outcome(value, EVENTS) for value in values]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(batches())
 def test_batch_is_read_as_its_messages_one_by_one(values: list[bytes | None]) -> None:
     assert outcome(values, EVENTS) == list(chain.from_iterable(outcome([value], EVENTS) for value in values))
 
 
 @of_every_schema
-@settings(max_examples=40)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_mutated_message_of_every_schema_is_read_by_the_letter(of: Schema, data: st.DataObject) -> None:
     record = data.draw(records(of.record) | edge_records(of.record))
@@ -247,7 +248,7 @@ def test_mutated_message_of_every_schema_is_read_by_the_letter(of: Schema, data:
     assert outcome([value], EVERY) == [oracle_outcome(value, EVERY)]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(80))
 @given(st.data())
 def test_other_reader_agrees_wherever_a_message_is_a_record(data: st.DataObject) -> None:
     """`decode_one` is another library; it has no value for an instant that Python has none for, and says so."""
@@ -468,7 +469,7 @@ def _nulls_where_none_may_be() -> list[Any]:
 
 
 @pytest.mark.parametrize(("of", "field"), _nulls_where_none_may_be())
-@settings(max_examples=3)
+@settings(max_examples=examples(3))
 @given(st.data())
 def test_null_where_none_may_be_is_refused(of: Schema, field: str, data: st.DataObject) -> None:
     """The columnar writer itself would write 0 tiyn, or nobody's IIN."""

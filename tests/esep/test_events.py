@@ -29,6 +29,7 @@ from esep.events import (
     schema_of,
     unified,
 )
+from tests.support.examples import examples
 from tests.support.records import Record, corrections, payouts, wagers
 
 TYPES: dict[str, Any] = {"wager": Wager, "payout": Payout, "correction": Correction}
@@ -60,7 +61,7 @@ def test_selection_has_the_fields_of_the_schema() -> None:
 
 
 @each_type
-@settings(max_examples=30)
+@settings(max_examples=examples(12))
 @given(st.data())
 def test_typed_event_survives_the_wire(name: str, data: st.DataObject) -> None:
     record = data.draw(RECORDS[name])
@@ -72,7 +73,7 @@ def test_typed_event_survives_the_wire(name: str, data: st.DataObject) -> None:
 
 
 @each_type
-@settings(max_examples=30)
+@settings(max_examples=examples(12))
 @given(st.data())
 def test_frame_of_events_has_the_bytes_of_each_event(name: str, data: st.DataObject) -> None:
     written = data.draw(st.lists(RECORDS[name], max_size=4))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -28,9 +27,18 @@ SELECT count() FROM (
 """
 
 
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    with line(tmp_path_factory.mktemp("faults"), ESEP_SESSION_TIMEOUT_MS=str(_SESSION_MS)) as started:
+        yield started
+
+
 @contextmanager
-def sending(up: Line) -> Iterator[threading.Thread]:
-    """Send the bets as all organizers, one after the other, while the body does its worst; wait for the end."""
+def sending(up: Line, round_name: str) -> Iterator[threading.Thread]:
+    """Send the bets as all organizers, one after the other, while the body does its worst; wait for the end.
+
+    round_name: of the streams, so that each round's bets are others to intake.
+    """
     failures: list[BaseException] = []
 
     def send() -> None:
@@ -41,7 +49,14 @@ def sending(up: Line) -> Iterator[threading.Thread]:
                     EventSender(organizer_bin, servers) as client,
                     ReceiptReader(organizer_bin, servers) as receipts,
                 ):
-                    send_file(BETS, load_mapping("bustabit"), client, receipts=receipts, show_progress=False)
+                    send_file(
+                        BETS,
+                        load_mapping("bustabit"),
+                        client,
+                        receipts=receipts,
+                        stream_id=round_name,
+                        show_progress=False,
+                    )
         except BaseException as error:  # noqa: BLE001 - told to the test, whatever it is
             failures.append(error)
 
@@ -55,12 +70,14 @@ def sending(up: Line) -> Iterator[threading.Thread]:
     assert not failures, failures
 
 
-def assert_right(up: Line) -> None:
+def assert_right(up: Line, round_name: str) -> None:
     """Every event is in the ledger once, in Kafka and in ClickHouse, and each person's running counts have no step
     missing and none twice."""
-    up.wait_rows("ledger", _EVENTS)
+    count = f"SELECT count() FROM ledger WHERE stream_id = '{round_name}'"
+    up.wait_until("all is in the ledger", lambda: up.value(count) >= _EVENTS)
     up.assert_balanced()
-    assert up.value("SELECT count() FROM ledger") == up.value("SELECT uniqExact(entry_id) FROM ledger") == _EVENTS
+    once = f"SELECT uniqExact(entry_id) FROM ledger WHERE stream_id = '{round_name}'"
+    assert up.value(count) == up.value(once) == _EVENTS
     assert up.value(_WRONG_TOTALS) == 0
 
 
@@ -69,42 +86,46 @@ def committed(up: Line, worker: str) -> int:
     return int(up.stack.apps[worker].status().get("counters", {}).get("records", 0))
 
 
-def test_totals_killed_in_the_middle_of_the_load_lose_and_double_nothing(tmp_path: Path) -> None:
-    with line(tmp_path) as up:
-        with sending(up):
-            for _ in range(2):
-                up.wait_until("totals at work", lambda: committed(up, "totals-0") > 0)
-                killed = up.stack.apps["totals-0"].process.pid
-                up.stack.apps["totals-0"].process.kill()
-                up.wait_until("another process", lambda killed=killed: up.stack.apps["totals-0"].process.pid != killed)
-        assert_right(up)
-        assert len(up.stack.apps["totals-0"].ended_at) == 2
+def ended(up: Line) -> dict[str, int]:
+    """Return how often each app has ended."""
+    return {name: len(app.ended_at) for name, app in up.stack.apps.items()}
 
 
-def test_every_app_killed_once_in_the_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Clauses O9-4.4, O9-4.5: each part comes back by itself, and the books balance."""
-    with line(tmp_path) as up:
-        with sending(up):
+def test_totals_killed_in_the_middle_of_the_load_lose_and_double_nothing(up: Line) -> None:
+    with sending(up, "twice"):
+        for _ in range(2):
             up.wait_until("totals at work", lambda: committed(up, "totals-0") > 0)
-            for app in up.stack.apps.values():
-                app.process.kill()
-        assert_right(up)
-        assert all(len(app.ended_at) == 1 for app in up.stack.apps.values())
+            killed = up.stack.apps["totals-0"].process.pid
+            up.stack.apps["totals-0"].process.kill()
+            up.wait_until("another process", lambda killed=killed: up.stack.apps["totals-0"].process.pid != killed)
+    assert_right(up, "twice")
+    assert ended(up) == {"intake-0": 0, "totals-0": 2, "alerts-0": 0, "loader-0": 0}
 
 
-def test_partitions_move_between_two_workers_while_one_is_stopped_and_woken(tmp_path: Path) -> None:
+def test_every_app_killed_once_in_the_load_loses_and_doubles_nothing(up: Line) -> None:
+    """Clauses O9-4.4, O9-4.5: each part comes back by itself, and the books balance."""
+    before = ended(up)
+    worked = committed(up, "totals-0")
+    with sending(up, "all-at-once"):
+        up.wait_until("totals at work", lambda: committed(up, "totals-0") > worked)
+        for app in up.stack.apps.values():
+            app.process.kill()
+    assert_right(up, "all-at-once")
+    assert ended(up) == {name: times + 1 for name, times in before.items()}
+
+
+def test_partitions_move_between_two_workers_while_one_is_stopped_and_woken(up: Line) -> None:
     """The stopped worker loses its partitions to the other, wakes up with work in hand, and may not commit it."""
-    with line(tmp_path, ESEP_SESSION_TIMEOUT_MS=str(_SESSION_MS)) as up:
-        up.stack.start_apps({"totals-1": app_commands()["totals-0"]}, {"ESEP_SESSION_TIMEOUT_MS": str(_SESSION_MS)})
-        up.stack.wait_ready()
-        up.wait_until("both have partitions", lambda: _partitions(up, "totals-0") == _partitions(up, "totals-1") == 2)
-        with sending(up):
-            up.wait_until("the second at work", lambda: committed(up, "totals-1") > 0)
-            up.stack.apps["totals-1"].process.pause()
-            up.wait_until("the first has all partitions", lambda: _partitions(up, "totals-0") == 4)
-            up.stack.apps["totals-1"].process.resume()
-        assert_right(up)
-        up.wait_until("both work again", lambda: _partitions(up, "totals-0") == _partitions(up, "totals-1") == 2)
+    up.stack.start_apps({"totals-1": app_commands()["totals-0"]}, {"ESEP_SESSION_TIMEOUT_MS": str(_SESSION_MS)})
+    up.stack.wait_ready()
+    up.wait_until("both have partitions", lambda: _partitions(up, "totals-0") == _partitions(up, "totals-1") == 2)
+    with sending(up, "moved"):
+        up.wait_until("the second at work", lambda: committed(up, "totals-1") > 0)
+        up.stack.apps["totals-1"].process.pause()
+        up.wait_until("the first has all partitions", lambda: _partitions(up, "totals-0") == 4)
+        up.stack.apps["totals-1"].process.resume()
+    assert_right(up, "moved")
+    up.wait_until("both work again", lambda: _partitions(up, "totals-0") == _partitions(up, "totals-1") == 2)
 
 
 def _partitions(up: Line, worker: str) -> int:

@@ -39,6 +39,7 @@ from tests.stream_apps.intake.made_up import (
     values,
     wager,
 )
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.kafka
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -88,7 +89,7 @@ def by_medium(servers: str, organizer_bin: str, events: Events) -> None:
 WAYS: tuple[Way, ...] = (by_kafka, by_json, by_finished_messages, by_medium)
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.sampled_from(["desk-0", "desk-1"]), st.sampled_from(sorted(KINDS))), min_size=1, max_size=12)
 )

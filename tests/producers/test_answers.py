@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from esep.producers.answers import State
 from esep.producers.spool import Ack, Spool
 from tests.producers.spooling import ORGANIZER, bet, kept, refused, told
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def states(spool: Spool) -> list[str]:
     return [row.reject_code or State(row.state).name for row in kept(spool.path)]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(12))
 @given(
     order=st.permutations(["e1", "e2", "e3", "r1", "r2"]).filter(lambda order: order.index("r1") < order.index("r2"))
 )

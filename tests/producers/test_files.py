@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from esep.errors import FileUnusable
 from esep.producers import files
 from esep.producers.files import LINE, read_rows, refuse_existing, write_lines
+from tests.support.examples import examples
 
 COLUMNS = ("ticket", "stake")
 
@@ -105,7 +106,7 @@ def test_file_that_is_too_large_is_refused_unread(tmp_path: Path, monkeypatch: p
 _FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=8)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(rows=st.lists(st.tuples(_FIELDS, _FIELDS), max_size=8), quote_all=st.booleans())
 def test_what_a_csv_writer_writes_is_what_is_read(
     rows: list[tuple[str, str]], quote_all: bool, tmp_path_factory: pytest.TempPathFactory

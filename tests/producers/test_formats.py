@@ -18,6 +18,7 @@ from esep.producers.files import LINE
 from esep.producers.formats import Form, form_of, read_file, refuse_other_form, write_rows
 from esep.producers.rows import Mapped, map_rows
 from tests.producers.bets import DESK, HEADER, IINS, lost, won
+from tests.support.examples import examples
 
 COLUMNS = HEADER.split(",")
 ENDINGS = {Form.CSV: ".csv", Form.JSON_LINES: ".jsonl", Form.PARQUET: ".parquet"}
@@ -58,7 +59,7 @@ def _by_row(mapped: Mapped, form: Form) -> tuple[list[object], list[object]]:
     return mapped.events.with_columns(number).rows(), mapped.rejects.with_columns(number).rows()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(15))
 @given(lines=_ROWS)
 def test_kind_of_file_changes_neither_events_nor_rejects(
     lines: list[str], tmp_path_factory: pytest.TempPathFactory

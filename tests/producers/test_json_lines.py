@@ -13,6 +13,7 @@ from esep.errors import FileUnusable
 from esep.producers import files, json_lines
 from esep.producers.files import LINE
 from esep.producers.json_lines import read_json_lines
+from tests.support.examples import examples
 
 COLUMNS = ("ticket", "stake")
 
@@ -105,7 +106,7 @@ def test_file_that_is_not_there_or_too_large_is_refused(tmp_path: Path, monkeypa
 _TEXTS = st.none() | st.text(st.characters(codec="utf-8"), max_size=8)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(25))
 @given(rows=st.lists(st.tuples(_TEXTS, _TEXTS), min_size=1, max_size=8), ascii_only=st.booleans())
 def test_what_a_json_writer_writes_is_what_is_read(
     rows: list[tuple[str | None, str | None]], ascii_only: bool, tmp_path_factory: pytest.TempPathFactory

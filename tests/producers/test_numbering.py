@@ -18,6 +18,7 @@ from esep.producers.files import LINE, read_rows
 from esep.producers.numbering import held_back, number_events, refuse_stream_id, stream_id_of
 from esep.producers.rows import map_rows
 from tests.producers.bets import DESK, lost, won, write_file
+from tests.support.examples import examples
 
 ORGANIZER = "940140000385"
 
@@ -39,7 +40,7 @@ def test_events_are_numbered_densely_in_the_order_of_the_rows_wagers_first(tmp_p
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     kinds=st.lists(st.sampled_from(["lost", "won", "broken", "future"]), max_size=20),
     days_later=st.integers(0, 400),

@@ -35,6 +35,7 @@ from tests.stream_apps.intake.made_up import (
     values,
     wager,
 )
+from tests.support.examples import examples
 from tests.support.records import edge_records
 
 KINDS = {"wager": wager, "payout": payout, "correction": correction}
@@ -159,7 +160,7 @@ def agree(ours: str, theirs: str, one: Message) -> bool:
     return ours == theirs or (is_correction and ours == "ACCEPTED" and theirs in {*of_target, "HELD", "DUPLICATE"})
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(80))
 @given(SENT, st.sampled_from([ALATAU, ALATAU, ALATAU, BAIGE]))
 def test_offline_check_and_intake_agree_on_every_message(given_: list[tuple[int, Message]], bin_: str) -> None:
     """Clauses O9-4.2, O9-4.3, O9-4.5: every code that does not hang on what intake alone knows."""

@@ -19,6 +19,7 @@ from esep.producers import files, parquet
 from esep.producers.converters import instants, tiyn
 from esep.producers.files import LINE
 from esep.producers.parquet import read_parquet, write_parquet
+from tests.support.examples import examples
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -60,7 +61,7 @@ def test_instant_with_a_zone_is_one_and_without_a_zone_is_none(tmp_path: Path, u
         assert instants(table[name]).to_list() == [None, None]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(25))
 @given(amounts=st.lists(st.decimals(-(10**11), 10**11, places=2) | st.none(), min_size=1, max_size=20))
 def test_amounts_are_read_to_the_tiyn(amounts: list[Decimal | None], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = _write(tmp_path_factory.mktemp("parquet"), {"stake": pa.array(amounts, pa.decimal128(14, 2))})

@@ -22,6 +22,7 @@ from esep.producers.files import LINE, read_rows
 from esep.producers.mapping import LAST_BET_YESTERDAY, Mapping, load_mapping
 from esep.producers.rows import Mapped, map_rows, shift_to_yesterday
 from tests.producers.bets import DESK, HEADER, IINS, REAL_BETS, lost, won, write_file
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +132,7 @@ def test_broken_row_is_rejected_whole_with_code_field_and_line(
     assert mapped.rows == 3
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(choices=st.lists(st.integers(-8, len(_BROKEN) - 1), max_size=30))
 def test_each_row_is_either_rejected_or_events_and_no_other_row_changes_that(
     choices: list[int], tmp_path_factory: pytest.TempPathFactory

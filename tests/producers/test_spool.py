@@ -24,6 +24,7 @@ from esep.producers.spool import Ack, Spool
 from esep.producers.spool_reader import SpoolReader
 from tests.producers.bets import ROOT
 from tests.producers.spooling import AT, ORGANIZER, bet, kept, paid, refused, told
+from tests.support.examples import examples
 
 STREAMS = ("desk-7", "desk-8")
 
@@ -165,7 +166,7 @@ class SpoolMachine(RuleBasedStateMachine):
             assert reader.receipts_offset == self.receipts
 
 
-SpoolMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+SpoolMachine.TestCase.settings = settings(max_examples=examples(15), stateful_step_count=30, deadline=None)
 TestSpoolMachine = SpoolMachine.TestCase
 
 
@@ -256,6 +257,7 @@ OPEN_ONLY = """
 import sys
 from pathlib import Path
 from esep.producers.spool import Spool
+from tests.support.examples import examples
 Spool(Path(sys.argv[1]), sys.argv[2])
 """
 

@@ -27,6 +27,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureErr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
+
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
@@ -104,7 +106,7 @@ def test_empty_result_has_its_columns(client: Client, ask: Callable[..., Any]) -
     assert client.query_arrow("SELECT 1 AS stake_tiyn LIMIT 0").schema.names == ["stake_tiyn"]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.integers(-(2**63), 2**63 - 1), st.text(st.characters(exclude_categories=["Cs"]))), max_size=30

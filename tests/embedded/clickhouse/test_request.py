@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
+
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
@@ -28,7 +30,7 @@ def test_query_may_stand_in_the_url_in_the_body_or_in_both(ask: Callable[..., An
     assert ask("SELECT", b"1", query_id="wagers").headers["X-ClickHouse-Query-Id"] == "wagers"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_any_text_passes_as_a_parameter_and_comes_back(client: Client, text: str) -> None:
     assert client.query("SELECT {text:String}", parameters={"text": text}).result_rows == [(text,)]

@@ -17,6 +17,7 @@ from esep.producers.simulate.plan import oldest_of_use
 from esep.producers.simulate.register import made_up_register
 from esep.producers.simulate.shape import Shape
 from tests.producers.simulate.made import UNTIL
+from tests.support.examples import examples
 
 
 def some_blocks(seed: int, count: int = 2, organizers: int = 4, events: int = 40_000) -> pl.DataFrame:
@@ -30,7 +31,7 @@ def events() -> pl.DataFrame:
     return some_blocks(7)
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 @given(seed=st.integers(0, 2**32), organizers=st.integers(1, 6), events=st.integers(1, 10**6))
 def test_every_event_passes_every_check_of_form(seed: int, organizers: int, events: int) -> None:
     made = some_blocks(seed, 1, organizers, events)

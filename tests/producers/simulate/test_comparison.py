@@ -15,6 +15,7 @@ from esep.producers.simulate.comparison import REJECTS, Found, compare, found_in
 from esep.producers.simulate.generator import ACCEPTED, DUPLICATE
 from tests.producers.fake_intake import content_of
 from tests.producers.simulate.made import all_messages, plan
+from tests.support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_all_as_intended_is_exact_and_adds_up(sent: pl.DataFrame) -> None:
     assert set(comparison.table["organizer_bin"]) == set(sent["organizer_bin"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(12))
 @given(data=st.data())
 def test_any_reject_with_another_code_or_missing_or_too_many_is_named(sent: pl.DataFrame, data: st.DataObject) -> None:
     found = as_intended(sent)

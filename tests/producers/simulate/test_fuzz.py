@@ -16,6 +16,7 @@ from esep.producers.simulate.generator import ACCEPTED, DUPLICATE
 from esep.producers.simulate.plan import Plan
 from tests.producers.simulate.made import all_messages, plan
 from tests.producers.simulate.test_generator import intended, verdicts_of_intake
+from tests.support.examples import examples
 
 FUZZED = int(os.environ.get("ESEP_TEST_FUZZ", "2000"))  # Mutated messages of the long test.
 
@@ -49,7 +50,7 @@ def test_every_message_is_accounted_for_and_no_neighbour_is_changed() -> None:
     assert codes[ACCEPTED] + codes[DUPLICATE] < codes.total() / 5
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(seed=st.integers(0, 2**32), events=st.integers(2, 60))
 def test_damaged_bytes_are_read_together_as_they_are_read_alone(seed: int, events: int) -> None:
     values = _all(plan(events, 1, seed=seed), 0.7)["value"].to_list()

@@ -19,6 +19,7 @@ from esep.producers.simulate.generator import ACCEPTED, CORRECTING, DUPLICATE, G
 from esep.producers.simulate.kinds import KINDS
 from tests.producers.simulate.made import UNTIL, all_messages, plan
 from tests.stream_apps.intake.made_up import Line, Message, batch, new_stage
+from tests.support.examples import examples
 
 RECEIVED_AT = UNTIL + timedelta(hours=1)
 
@@ -59,7 +60,7 @@ def intended(of: pl.DataFrame) -> dict[tuple[str, int, int], str]:
     }
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     seed=st.integers(0, 2**32),
     events=st.integers(1, 1_500),
@@ -87,7 +88,7 @@ def test_every_kind_occurs_and_gets_its_code() -> None:
     assert set(made["code"].drop_nulls()) == set(BY_CODE) - of_corrections - {"ORGANIZER_UNKNOWN"}
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(seed=st.integers(0, 2**32), first=st.integers(1, 3_000), second=st.integers(1, 3_000))
 def test_any_cut_into_batches_gives_the_same_messages(seed: int, first: int, second: int) -> None:
     of = plan(2_500, seed=seed, bad=0.2, duplicates=0.1, corrections=0.1)

@@ -13,9 +13,10 @@ from esep.errors import FileUnusable
 from esep.producers.simulate.register import made_up_register, write_register
 from esep.register import load_register
 from tests.producers.simulate.made import UNTIL
+from tests.support.examples import examples
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(10))
 @given(organizers=st.integers(1, 40), seed=st.integers(0, 2**32))
 def test_register_that_is_written_is_read_as_it_was_made(
     organizers: int, seed: int, tmp_path_factory: pytest.TempPathFactory

@@ -16,6 +16,7 @@ from esep.schemas import schema
 from esep.sinks.clickhouse.frames import HASHES, Records, rows_of
 from esep.topics import ACCEPTED, ALERTS, LEDGER, REJECTED, receipts_topic
 from tests.sinks.line import BINS, alerts, frame_of, postings, receipts, rejected
+from tests.support.examples import examples
 
 LEDGER_1 = TopicPartition(LEDGER, 1)
 LANE = TopicPartition(ACCEPTED, 1)
@@ -52,7 +53,7 @@ def test_months_come_in_ascending_order() -> None:
     assert len(months) == 3
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(25))
 @given(st.lists(st.integers(0, 59), min_size=1, max_size=12), st.integers(0, 3))
 def test_rows_that_are_not_last_plus_one_are_refused(places: list[int], last: int) -> None:
     """Any choice of records, in any order: it passes if and only if its rows are last + 1, last + 2 …"""

@@ -34,6 +34,7 @@ from esep.sinks.clickhouse.pending import Committed, Pending
 from esep.sinks.clickhouse.store import Held
 from esep.topics import LEDGER, REJECTED, events_topic
 from tests.sinks.line import BINS, Line, rejected
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -250,7 +251,7 @@ def _run_until_loaded(world: World, between: Callable[[], None] = lambda: None) 
     pytest.fail("the loader makes no progress")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(OFFSETS, st.integers(), st.integers(0, 40))
 def test_every_record_is_loaded_once_under_any_schedule(offsets: list[int], seed: int, faults: int) -> None:
     """The adversary kills before and after every effect, fences, rebalances, loses requests and answers, lets the
@@ -264,7 +265,7 @@ def test_every_record_is_loaded_once_under_any_schedule(offsets: list[int], seed
     assert world.committed == Mark(offsets[-1] + 1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(OFFSETS, st.integers(), st.integers(0, 40))
 def test_tokens_forgotten_between_processes_cost_nothing_where_nothing_is_late(
     offsets: list[int], seed: int, faults: int

@@ -21,6 +21,7 @@ from esep.stream_apps.alerts.columns import slots_of
 from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.alerts.state import AlertsData
 from esep.stream_apps.stage import Batch, PartitionState, Result
+from tests.support.examples import examples
 
 ALERT, LEDGER = schema("alert"), schema("ledger")
 PARTITIONS = 2
@@ -291,7 +292,7 @@ def test_cuts_decide_nothing_not_even_revisions(arrivals: list[Arrival], cuts: l
     assert parts.messages == whole.messages
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(st.one_of(arrivals_in_any_order(), arrivals_over_months()), CUTS)
 def test_revisions_and_rows_are_dense_and_statuses_follow_each_other(arrivals: list[Arrival], cuts: list[int]) -> None:
     run = Run()
@@ -313,7 +314,7 @@ def test_revisions_and_rows_are_dense_and_statuses_follow_each_other(arrivals: l
         rows[record["output"]] = record["row"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(ANY_ARRIVALS, CUTS, st.integers(1, 7))
 def test_any_prefix_of_the_changelog_compacted_or_not_restores_the_state_of_that_poll(
     arrivals: list[Arrival], cuts: list[int], chunk: int
@@ -332,7 +333,7 @@ def test_any_prefix_of_the_changelog_compacted_or_not_restores_the_state_of_that
                 assert known(data) == known(run.states[source].data)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(ANY_ARRIVALS, CUTS, st.integers(0, 100))
 def test_worker_that_restored_goes_on_as_if_nothing_had_happened(
     arrivals: list[Arrival], cuts: list[int], when: int
@@ -354,7 +355,7 @@ def test_worker_that_restored_goes_on_as_if_nothing_had_happened(
     }
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(ANY_ARRIVALS, CUTS)
 def test_process_changes_nothing(arrivals: list[Arrival], cuts: list[int]) -> None:
     run = Run()

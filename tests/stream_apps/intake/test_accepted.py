@@ -27,12 +27,13 @@ from tests.stream_apps.intake.made_up import (
     source_of,
     wager,
 )
+from tests.support.examples import examples
 
 IINS = [IIN, YOUNG_IIN, "900101300811", "830717350867"]
 PEOPLE = st.lists(st.tuples(st.sampled_from(IINS), st.sampled_from([wager, payout])), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(15))
 @given(st.lists(st.tuples(PEOPLE, PEOPLE), min_size=1, max_size=3))
 def test_postings_go_by_person_in_the_order_of_their_partition_with_dense_rows(
     polls: list[tuple[list[tuple[str, type]], list[tuple[str, type]]]],

@@ -45,6 +45,7 @@ from tests.stream_apps.intake.made_up import (
     values,
     wager,
 )
+from tests.support.examples import examples
 from tests.support.receipt_signing import DAYS, FROM, ROOT_CERTIFICATE, SIGNING_KEY, signing_key
 
 TOPIC = f"organizer.{ALATAU}.receipts"
@@ -98,7 +99,7 @@ def test_receipt_says_where_it_stands_and_what_it_covers() -> None:
     assert keys == {b"1"}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(15))
 @given(st.lists(SENT, min_size=1, max_size=4))
 def test_every_message_is_in_exactly_one_count(polls: list[list[Message]]) -> None:
     """Clause O9-5.3: no message goes without an answer."""
@@ -136,7 +137,7 @@ def test_ranges_say_which_numbers_are_used_and_which_are_missing(sent: list[Mess
         assert len(consumed) == account["accepted_count"] + account["rejected_count"] - conflicts
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(15))
 @given(st.permutations(range(1, 12)), st.integers(1, 11))
 def test_root_is_over_the_messages_of_the_whole_prefix_in_order_of_sequence(order: list[int], count: int) -> None:
     line = Line()
@@ -150,7 +151,7 @@ def test_root_is_over_the_messages_of_the_whole_prefix_in_order_of_sequence(orde
     assert account["root"] == (tree.root(whole).hex() if whole else None)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(15))
 @given(st.lists(SENT, min_size=1, max_size=3))
 def test_same_cuts_give_the_same_contents_whoever_signs_when(polls: list[list[Message]]) -> None:
     other = ReceiptSigner(signing_key(7), lambda: 1_767_207_600_000)
@@ -216,7 +217,7 @@ LISTED = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(15))
 @given(
     st.lists(st.tuples(SENT, LISTED).map(lambda parts: parts[0] + parts[1]), min_size=1, max_size=3),
     st.lists(st.sampled_from(sorted(LISTS)), unique=True),

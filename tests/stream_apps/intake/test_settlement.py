@@ -25,6 +25,7 @@ from tests.stream_apps.intake.made_up import (
     values,
     wager,
 )
+from tests.support.examples import examples
 
 LAST_YEAR = datetime(2025, 12, 31, 18, tzinfo=UTC)
 Record = dict[str, Any]
@@ -93,7 +94,7 @@ def histories(draw: st.DrawFn) -> History:
     return history
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(40))
 @given(histories(), st.data())
 def test_books_are_as_if_all_had_been_right_from_the_start_in_whatever_order_it_came(
     history: History, data: st.DataObject
@@ -107,7 +108,7 @@ def test_books_are_as_if_all_had_been_right_from_the_start_in_whatever_order_it_
     assert stream.accepted == len(records) - history.refused
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(30))
 @given(histories(), st.data())
 def test_history_shows_both_what_was_and_what_is(history: History, data: st.DataObject) -> None:
     """Each posting that takes back equals the one that it takes back but for its sign, and comes after it."""
@@ -202,7 +203,7 @@ class Naive:
         return "ACCEPTED"
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(80))
 @given(st.lists(wild(), min_size=1, max_size=12), st.lists(st.integers(0, 12), max_size=4))
 def test_verdicts_on_corrections_are_those_of_one_message_at_a_time(records: list[Record], cuts: list[int]) -> None:
     naive = Naive()
@@ -225,7 +226,7 @@ def test_verdicts_on_corrections_are_those_of_one_message_at_a_time(records: lis
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.lists(wild(), min_size=1, max_size=12), st.lists(st.integers(0, 12), max_size=4))
 def test_cuts_change_nothing_and_the_changelog_is_the_state(records: list[Record], cuts: list[int]) -> None:
     whole, cut = run(records, []), run(records, [cut for cut in cuts if cut < len(records)])
@@ -238,7 +239,7 @@ def test_cuts_change_nothing_and_the_changelog_is_the_state(records: list[Record
         assert restored == line.states[source_of()].data
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.lists(wild(), min_size=1, max_size=12), st.lists(st.integers(0, 12), max_size=4))
 def test_receipts_count_every_message_once_when_it_comes_and_tell_every_end_of_a_wait(
     records: list[Record], cuts: list[int]

@@ -34,6 +34,7 @@ from tests.stream_apps.intake.made_up import (
     values,
     wager,
 )
+from tests.support.examples import examples
 
 KINDS = {"wager": wager, "payout": payout, "correction": correction}
 
@@ -297,7 +298,7 @@ def test_verdicts_are_those_of_one_message_at_a_time(polls: Polls) -> None:
     }
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(12))
 @given(POLLS)
 def test_how_messages_are_cut_into_polls_changes_nothing_but_the_receipts_cuts(polls: Polls) -> None:
     one_poll, one_by_one = (
@@ -311,7 +312,7 @@ def test_how_messages_are_cut_into_polls_changes_nothing_but_the_receipts_cuts(p
     assert postings[0] == postings[1]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(12))
 @given(POLLS)
 def test_replayed_changelog_is_the_state_after_every_poll(polls: Polls) -> None:
     for length in range(1, len(polls) + 1):
@@ -323,7 +324,7 @@ def test_replayed_changelog_is_the_state_after_every_poll(polls: Polls) -> None:
             assert restored == state.data
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(12))
 @given(POLLS, st.lists(sent(), min_size=1, max_size=10))
 def test_processing_changes_nothing_and_gives_the_same_again(polls: Polls, poll: list[Sent]) -> None:
     line, same = run(polls), run(polls)
@@ -335,7 +336,7 @@ def test_processing_changes_nothing_and_gives_the_same_again(polls: Polls, poll:
     assert new_stage().process(batches, same.states) == first
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(12))
 @given(POLLS)
 def test_rows_of_every_lane_are_dense(polls: Polls) -> None:
     line = run(polls)
@@ -348,7 +349,7 @@ def test_rows_of_every_lane_are_dense(polls: Polls) -> None:
             assert line.states[source].position.rows[output] == len(numbers)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(12))
 @given(POLLS)
 def test_number_of_the_person_stands_in_no_key_and_in_no_receipt(polls: Polls) -> None:
     """Clause O9-5.1."""

@@ -13,6 +13,7 @@ from esep.codes import REJECT_CODES
 from esep.sinks.clickhouse.notices import text
 from esep.sinks.clickhouse.notices.facts import Late, Notice, Place, RejectLine, Silence, gaps_of, outages_of
 from esep.sinks.clickhouse.notices.pdf import pdf_of
+from tests.support.examples import examples
 from tests.support.notices import notices
 
 AT = datetime(2026, 11, 20, 7, tzinfo=UTC)
@@ -27,7 +28,7 @@ FULL = Notice(
 )
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 @given(notices())
 def test_same_notice_is_the_same_file(notice: Notice) -> None:
     made = pdf_of(notice)

@@ -1,7 +1,8 @@
-"""Write the reference pages that are made from declarations: reject codes, settings, topics, AsyncAPI, law.
+"""Write the reference pages that are made from declarations: reject codes, flags, settings, topics, AsyncAPI, law.
 
-Reads     esep/codes.yaml, esep/settings.py, esep/topics.py, schemas/, docs/legal.yaml; ids of clauses in the tree
-Writes    docs/reject-codes.md, docs/settings.md, docs/topics.md, docs/asyncapi.yaml, docs/legal.md
+Reads     esep/codes.yaml, esep/flags.yaml, esep/settings.py, esep/topics.py, schemas/, docs/legal.yaml; ids of
+          clauses in the tree
+Writes    docs/reject-codes.md, flags.md, settings.md, topics.md, asyncapi.yaml, legal.md
 Promises  the same declarations give the same bytes; a test fails while a page is stale (`make pages`)
 """
 
@@ -14,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from docs.asyncapi import asyncapi
 from docs.legal import legal
 from esep.codes import REJECT_CODES
+from esep.flags import FLAG_CODES
 from esep.settings import Settings
 from esep.topics import all_topics
 
@@ -25,6 +27,7 @@ def pages() -> dict[str, str]:
     """Return the text of each generated page by file name."""
     return {
         "reject-codes.md": _reject_codes(),
+        "flags.md": _flags(),
         "settings.md": _settings(),
         "topics.md": _topics(),
         "asyncapi.yaml": asyncapi(),
@@ -47,6 +50,24 @@ def _reject_codes() -> str:
         f"| {code.code} | {code.field or ''} | {'yes' if code.stateless else ''} | {'yes' if code.consumes else ''} "
         f"| {code.clause} | {code.en}<br>{code.ru}<br>{code.kk} |"
         for code in REJECT_CODES
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _flags() -> str:
+    lines = [
+        "# Flags",
+        "",
+        "Made from `esep/flags.yaml` by `make pages`. For the authority alone: a flag is noted on an event that was",
+        "accepted, refuses nothing, and is told to no organizer in any form. In SQL: `bitAnd(flags, 4) != 0`.",
+        "",
+        "| flag | bit | field | needs | rests on | text |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {code.flag} | {code.bit} | {code.field} | {code.needs} | {code.clause} "
+        f"| {code.en}<br>{code.ru}<br>{code.kk} |"
+        for code in FLAG_CODES
     ]
     return "\n".join(lines) + "\n"
 

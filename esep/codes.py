@@ -1,7 +1,7 @@
 """The words that events may use, and every code with which an event can be refused: declared once, here.
 
 Reads     codes.yaml beside this file
-Returns   the sets of allowed words; `REJECT_CODES` in order of precedence; `FLAGS`
+Returns   the sets of allowed words; `REJECT_CODES` in order of precedence
 Promises  two faults in one event have one answer: the code that stands first (DESIGN §4)
 
 What the organizer can check offline with the same code (`esep.checks`) is `stateless`.
@@ -31,19 +31,11 @@ PAYMENT_METHODS = (
 INSTRUMENT_KINDS = ("CARD", "BANK_ACCOUNT", "WALLET", "PHONE")
 ORGANIZER_KINDS = ("BOOKMAKER", "TOTALIZATOR")  # Clause O9-3.
 
-FLAGS = {  # Bits of the field `flags`; for the authority only (DESIGN §4).
-    "UNDER_21_HINT": 1,
-    "CREDIT_MONEY": 2,
-    "RESTRICTED": 4,
-    "DEBTOR": 8,
-    "OFFICIAL": 16,
-}
-
 
 class RejectCode(BaseModel):
     """Why an event was refused: code, field at fault, clause, and the text for a person in three languages.
 
-    needs: what the check needs beside the event itself. consumes: whether the event uses up its sequence number.
+    What is noted and refuses nothing is declared in `esep.flags`. needs: what the check needs beside the event itself. consumes: whether the event uses up its sequence number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

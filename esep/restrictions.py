@@ -22,8 +22,8 @@ import numpy as np
 import polars as pl
 
 from esep.clock import ALMATY
-from esep.codes import FLAGS
 from esep.errors import FileUnusable
+from esep.flags import FLAGS
 from esep.identifiers import valid_iin
 
 LISTS = {"SELF_EXCLUDED": "RESTRICTED", "DEBTOR": "DEBTOR", "OFFICIAL": "OFFICIAL"}  # List → flag.

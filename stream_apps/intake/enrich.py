@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from esep.clock import almaty_year
-from esep.codes import FLAGS
+from esep.flags import FLAGS
 from esep.identifiers import birth_year_hints, sex_hints
 from esep.instants import bet_ms
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esep.clock import to_ms
-from esep.codes import FLAGS
 from esep.errors import FileUnusable
+from esep.flags import FLAGS
 from esep.restrictions import COLUMNS, LISTS, Entries, Restrictions, entries_in, entries_of, read_persons, records_of
 
 IINS = ("900101300007", "900101300811", "061211600012", "830717350867")

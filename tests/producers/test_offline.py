@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from esep.clock import to_ms
 from esep.codec import wire_header
-from esep.codes import BY_CODE, FLAGS
+from esep.codes import BY_CODE
 from esep.events import CORRECTION
+from esep.flags import FLAGS
 from esep.origin import UNKNOWN_PARTITION
 from esep.partitioner import partition_of
 from esep.producers.offline import Messages, OfflineIntake, all_at

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from esep.clock import to_ms
-from esep.codes import FLAGS
+from esep.flags import FLAGS
 from esep.reference import REFERENCE_DELAY_MS, Load
 from esep.restrictions import Entries, entries_of
 from esep.stream_apps.intake.decode import read_messages

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.clock import to_ms
-from esep.codes import FLAGS
 from esep.errors import SettingInvalid
+from esep.flags import FLAGS
 from esep.identifiers import PersonKeys
 from esep.mountains import Mountains
 from esep.receipt_keys import certified_key

@@ -35,7 +35,8 @@ ORGANIZER_KINDS = ("BOOKMAKER", "TOTALIZATOR")  # Clause O9-3.
 class RejectCode(BaseModel):
     """Why an event was refused: code, field at fault, clause, and the text for a person in three languages.
 
-    What is noted and refuses nothing is declared in `esep.flags`. needs: what the check needs beside the event itself. consumes: whether the event uses up its sequence number.
+    What is noted and refuses nothing is declared in `esep.flags`. needs: what the check needs beside the event itself.
+    consumes: whether the event uses up its sequence number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -86,12 +86,13 @@ class Report:
     """All lanes and all organizers.
 
     mismatches: corrections that took back other values than were booked; intake could not tell, for the event was older
-    than what it remembers (DESIGN §4 "Corrections").
+    than what it remembers (DESIGN §4 "Corrections"). conflicts: messages that repeat a number so old with other bytes.
     """
 
     lanes: tuple[LaneBooks, ...]
     organizers: tuple[OrganizerBooks, ...]
     mismatches: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
 
     @property
     def balanced(self) -> bool:
@@ -100,10 +101,12 @@ class Report:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """Return a sentence for each lane and organizer that does not balance, and for each mismatch."""
+        """Return a sentence for each lane and organizer that does not balance, each mismatch and each conflict."""
         lanes = [str(books) for books in self.lanes if not books.balanced]
         organizers = [str(books) for books in self.organizers if not books.balanced]
-        return (*lanes, *organizers, *(f"{text} takes back other values than were booked" for text in self.mismatches))
+        false = [f"{text} takes back other values than were booked" for text in self.mismatches]
+        other = [f"{text} with other bytes than those that count" for text in self.conflicts]
+        return (*lanes, *organizers, *false, *other)
 
     def amount_tiyn(self, event_type: str, side: str) -> int:
         """Return Σ of signed amounts of WAGER (stakes) or PAYOUT on the side `kafka` or `clickhouse`."""
@@ -127,6 +130,7 @@ class Report:
             ],
             "organizers": [{**asdict(books), "balanced": books.balanced} for books in self.organizers],
             "mismatches": list(self.mismatches),
+            "conflicts": list(self.conflicts),
         }
 
     def _totals(self) -> dict[str, dict[str, int]]:

@@ -6,8 +6,8 @@ Promises  how arrivals are cut into calls changes neither a verdict nor the stat
           record (DESIGN §4 "Sequence", "Corrections"; clause O9-4.5; box: intake)
 
 Digests are kept in pages of 32 sequences, page n in slot n mod 512, where a higher page puts out a lower one: the last
-16,384 sequences of a stream without gaps. A repetition of an older one counts as a duplicate; comparing it with the
-ledger comes later.
+16,384 sequences of a stream without gaps. A repetition of an older one counts as a duplicate; `esep reconcile` compares
+it with the ledger afterwards.
 """
 
 from __future__ import annotations

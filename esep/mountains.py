@@ -1,7 +1,8 @@
 """Merkle mountains: one hash over a numbered series, and short proofs that an item stands at its number.
 
 Reads     SHA-256 digests of items numbered 1, 2, 3 …, in any order
-Returns   `Mountains`: the largest whole subtrees of what has come; the root of a prefix; proofs, and their check
+Returns   `Mountains`: the largest whole subtrees of what has come; the root of a prefix; proofs that an item is among
+          others, or that some begin others, and their check
 Promises  the root depends on the items alone, never on the order in which they came; what is kept grows with the
           logarithm of a range and with the number of ranges (DESIGN §4 "Receipts"; boxes: producers, intake)
 
@@ -17,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-HASH_BYTES = 32
 _RUN = 1 << 14  # Digests held at a time while a proof is made: a megabyte.
 Node = tuple[int, int]  # Level and place.
 
@@ -83,6 +83,14 @@ def peaks(count: int) -> list[Node]:
     """
     levels = [level for level in range(count.bit_length() - 1, -1, -1) if count >> level & 1]
     return [(level, (count >> level) - 1) for level in levels]
+
+
+def root_of(digests: Sequence[bytes]) -> bytes:
+    """Return the root of items 1 … len(digests), of which there is one at least; they are read a run at a time."""
+    tree = Mountains()
+    for start in range(0, len(digests), _RUN):
+        tree.add(start + 1, digests[start : start + _RUN])
+    return tree.root(len(digests))
 
 
 def prove(digests: Sequence[bytes], number: int) -> list[bytes]:

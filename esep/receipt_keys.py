@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -121,14 +122,21 @@ def load_root(pem: bytes) -> x509.Certificate:
 
 def certified_key(certificate_der: bytes, root: x509.Certificate, issued_at: datetime) -> Ed25519PublicKey:
     """Return the key of a certificate that the root issued and that was valid at an instant; ValueError if not."""
-    certificate = x509.load_der_x509_certificate(certificate_der)
-    _verify_issued(certificate, root)
+    certificate = _issued(certificate_der, root)
     if not certificate.not_valid_before_utc <= issued_at <= certificate.not_valid_after_utc:
         raise ValueError("its key was not valid when it was issued")
     key = certificate.public_key()
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError("its key is of another kind")  # noqa: TRY004 - whatever is wrong with it, it is no certificate
     return key
+
+
+@lru_cache(maxsize=64)
+def _issued(certificate_der: bytes, root: x509.Certificate) -> x509.Certificate:
+    """Return a certificate that the root issued; remembered, since most receipts carry the same few."""
+    certificate = x509.load_der_x509_certificate(certificate_der)
+    _verify_issued(certificate, root)
+    return certificate
 
 
 def _verify_issued(certificate: x509.Certificate, root: x509.Certificate) -> None:

@@ -14,13 +14,13 @@ import typer
 
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.output import err, print_json, print_table
-from esep.cli.send import address_of, key_content
+from esep.cli.receipts import topic_values
+from esep.cli.send import key_content
 from esep.cli.stored import stored
 from esep.errors import UsageError
 from esep.gaps import Gap, Gaps
 from esep.identifiers import is_bin, masked
 from esep.producers.receipt_file import read_receipts
-from esep.producers.receipt_history import receipts_there
 from esep.producers.receipts import unseal
 from esep.receipt_keys import load_root
 
@@ -67,11 +67,8 @@ def gaps(
         raise UsageError("whose receipts?", hint="give --organizer")
     else:
         root = load_root(key_content(receipt_root)) if receipt_root else None
-        values = (
-            read_receipts(receipts)
-            if receipts
-            else receipts_there(organizer, *address_of(organizer, access, data_dir, bootstrap_servers))
-        )
+        in_file = read_receipts(receipts) if receipts else None
+        values = in_file or topic_values(organizer, bootstrap_servers, access, data_dir)
         found = _told(values, organizer, root)
     _print(found.all(), as_json=as_json)
     raise typer.Exit(1 if found.all() else 0)

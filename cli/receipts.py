@@ -20,6 +20,7 @@ from esep.cli.send import address_of, key_content
 from esep.cli.stored import stored
 from esep.errors import FileUnusable, InvariantBroken, UsageError
 from esep.identifiers import is_bin
+from esep.kafka_wire import connect_any
 from esep.keys import load_public_key
 from esep.producers.day_statement import STATEMENT_BYTES_MAX, read_day
 from esep.producers.own_copy import OwnCopy
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from esep.producers.day_statement import DayStatement
 
+_LOGIN_S_MAX = 10.0
 _DOUBTS_SHOWN_MAX = 20  # A screenful; --json shows a thousand.
 
 Store = Annotated[bool, typer.Option("--store", help="Take them from the authority's ClickHouse, not from the topic.")]
@@ -174,7 +176,15 @@ def _values(
 
             yield stored_receipts(client, organizer)
     else:
-        yield receipts_there(organizer, *address_of(organizer, access, data_dir, servers))
+        yield topic_values(organizer, servers, access, data_dir)
+
+
+def topic_values(organizer: str, named_servers: str | None, access: Path | None, data_dir: Path) -> Iterator[bytes]:
+    """Return the receipts on an organizer's topic, read as that organizer; see `address_of`."""
+    servers, security = address_of(organizer, access, data_dir, named_servers)
+    if security:  # librdkafka would try on for a minute, and then say that no broker answers.
+        connect_any(servers, security, _LOGIN_S_MAX).close()
+    return receipts_there(organizer, servers, security)
 
 
 def _day(path: Path, organizer: str, key: Path | None) -> DayStatement:

@@ -28,6 +28,7 @@ from esep.keys import key_id, load_private_key, write_once, write_secret
 ROOT_KEY, ROOT_CERTIFICATE, SIGNING_KEY = "receipt-root.key", "receipt-root.crt", "receipt.key"
 ROOT_DAYS = 30 * 365
 SIGNING_DAYS = 366  # A new key each year, with a day to spare.
+_SIGNATURE_HEAD = b"\x03\x41\x00"  # DER: a bit string of 64 bytes, none of their bits unused.
 _EARLIER = timedelta(minutes=5)  # So that a clock a little behind takes a new certificate.
 
 
@@ -134,7 +135,12 @@ def certified_key(certificate_der: bytes, root: x509.Certificate, issued_at: dat
 @lru_cache(maxsize=64)
 def _issued(certificate_der: bytes, root: x509.Certificate) -> x509.Certificate:
     """Return a certificate that the root issued; remembered, since most receipts carry the same few."""
-    certificate = x509.load_der_x509_certificate(certificate_der)
+    try:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+    except x509.InvalidVersion as error:  # The one fault that the library does not call a ValueError.
+        raise ValueError("its certificate is of another version") from error
+    if not certificate_der.endswith(_SIGNATURE_HEAD + certificate.signature):  # Else a bit before it could be another.
+        raise ValueError("its certificate is not encoded as it must be")
     _verify_issued(certificate, root)
     return certificate
 

@@ -52,6 +52,8 @@ def receipts_there(
         logger=_log,
     )
     try:
+        if (known := consumer.list_topics(topic, timeout=news_s_max).topics[topic].error) is not None:
+            raise fault_of(known, topic, bootstrap_servers)
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         last_news_s = time.monotonic()
         while time.monotonic() - last_news_s < news_s_max:
@@ -78,7 +80,7 @@ def _is_end(message: Message, topic: str, bootstrap_servers: str) -> bool:
         return False
     if error.code() == KafkaError._PARTITION_EOF:
         return True
-    if is_final(error) or error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION}:
+    if is_final(error):
         raise fault_of(error, topic, bootstrap_servers)
     _log.warning("reading %s: %s", topic, error)
     return False

@@ -49,7 +49,7 @@ def kinds(*contents: ReceiptContent) -> list[str]:
 @settings(max_examples=30)
 @given(st.data())
 def test_what_intake_says_holds_together_however_messages_come(data: st.DataObject) -> None:
-    """Any order, any cut, gaps, repetitions, refused messages, two partitions; and each receipt once more at any time."""
+    """Any order and cut, gaps, repetitions, refusals, two partitions; and each receipt once more at any time."""
     with tempfile.TemporaryDirectory() as folder:
         organizer = Organizer(Path(folder))
         for stream_id in (DESK, OTHER_DESK, FAR_DESK):

@@ -69,5 +69,3 @@ class Organizer:
     def close(self) -> None:
         """Leave the spool."""
         self._spool.close()
-
-

@@ -9,7 +9,6 @@ Promises  pure; the same facts give the same id; no line holds a person's data: 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta

@@ -39,6 +39,8 @@ COMMANDS = {
     "medium": Entry("esep.cli.medium", "medium"),
     "simulate": Entry("esep.cli.simulate", "simulate"),
     "check": Entry("esep.cli.check", "check"),
+    "receipts": Entry("esep.cli.receipts", "receipts"),
+    "gaps": Entry("esep.cli.gaps", "gaps"),
     "spool": Entry("esep.cli.spool", "spool"),
     "sql": Entry("esep.cli.sql", "sql", "sink"),
     "alerts": Entry("esep.cli.alerts", "alerts"),

@@ -23,11 +23,11 @@ from esep.errors import FileUnusable
 from esep.kafka_wire import connect_any
 from esep.keys import load_public_key
 from esep.producers.files import refuse_existing
-from esep.producers.from_medium import Received, receipt_lines, receive_medium
+from esep.producers.from_medium import Received, receive_medium
 from esep.producers.medium import MEDIUM_BYTES_MAX, read_medium
+from esep.producers.receipt_file import write_receipts
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.row_codes import Language, text_of
-from esep.producers.to_medium import write_new
 from esep.receipt_keys import load_root
 
 _LOGIN_S_MAX = 10.0
@@ -82,7 +82,7 @@ def receive(
         receipts = open_until_done.enter_context(reader) if reader else None
         told = receive_medium(medium, Delivery(organizer, servers, security=security), receipts, servers)
     if receipts_to is not None and told.receipts:
-        write_new(receipts_to, receipt_lines(told.receipts))
+        write_receipts(receipts_to, told.receipts)
     if as_json:
         print_json({"file": str(file), **told.document(lang)})
     else:

@@ -1,14 +1,14 @@
 """`esep spool`: how an organizer's spool stands, its own copy of it, and what the law no longer wants kept.
 
 Reads     a spool; also while a client uses it (`prune` alone needs it for itself)
-Writes    tables or JSON on stdout; a Parquet file; `prune` removes events from the spool
+Writes    tables or JSON on stdout; a Parquet file; a signed statement; `prune` removes events from the spool
 Promises  nothing is removed but what a person names, the authority has taken, and clause O9-4.7 sets free; needs
           neither broker nor network
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -17,10 +17,15 @@ import typer
 
 from esep.cli.context import AsJson
 from esep.cli.output import out, print_json, print_table
+from esep.cli.send import key_content
 from esep.clock import ALMATY, to_ms
+from esep.errors import UsageError
+from esep.keys import load_private_key
+from esep.producers.day_statement import sign_day as statement_of
 from esep.producers.spool import Spool
 from esep.producers.spool_export import export_spool
 from esep.producers.spool_reader import SpoolReader
+from esep.producers.to_medium import write_new
 
 SpoolFile = Annotated[Path, typer.Argument(help="The spool of an OrganizerClient.", show_default=False)]
 
@@ -59,6 +64,31 @@ def export(file: SpoolFile, to: Annotated[Path, typer.Argument(help="New Parquet
     """
     count = export_spool(file, to)
     out.print(f"{count:,} events are in {to}", highlight=False, markup=False)
+
+
+@spool.command()
+def sign_day(
+    file: SpoolFile,
+    day: Annotated[str, typer.Option(help="Day in Almaty that is over, as 2026-11-20.")],
+    key: Annotated[Path, typer.Option(help="Your private key (PEM); `esep medium key` makes one.")],
+    to: Annotated[Path, typer.Option(help="New file for the statement.")],
+    copy: Annotated[
+        list[Path] | None, typer.Option(help="Export with what was pruned from the spool; may be given more than once.")
+    ] = None,
+) -> None:
+    """Sign what you sent on a day: per stream its sequences, their number, and a root over the messages.
+
+    The day goes by the clock that stamped the spool. `esep receipts verify --daily` compares it with receipts.
+
+    Example: [bold]esep spool sign-day esep.spool --day 2026-11-20 --key medium.key --to 2026-11-20.esep-day[/]
+    """
+    try:
+        asked = date.fromisoformat(day)
+    except ValueError as error:
+        raise UsageError("--day is no day", hint="write it as 2026-11-20") from error
+    private_key = load_private_key(key_content(key), str(key))
+    write_new(to, statement_of(file, copy or [], asked, private_key, datetime.now(UTC)))
+    out.print(f"the statement of {asked} is in {to}", highlight=False, markup=False)
 
 
 @spool.command()

@@ -13,19 +13,26 @@ import json
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from conformance.cases import CASES, DUPLICATE, PARTITIONS, RECORDS, Case
+from conformance.cases import CASES, DUPLICATE, PARTITIONS, RECEIVED_AT, RECORDS, Case
 from conformance.intake import ROOT, SIGNING_KEY, Message, take
 from esep.clock import to_ms
 from esep.codec import decode_body, decode_one, encode_one
 from esep.codes import BY_CODE
+from esep.events import Wager
 from esep.identifiers import is_bin, is_iin
 from esep.instruments import InstrumentKey, normalised
 from esep.keys import key_id
 from esep.partitioner import murmur2, partition_of
+from esep.producers.own_copy import OwnCopy
+from esep.producers.receipt_proof import check_proof, prove_growth, prove_inclusion
+from esep.producers.spool import Spool
+from esep.producers.spool_reader import SpoolReader
 from esep.schemas import schema
 from esep.topics import events_topic
 
@@ -73,6 +80,7 @@ def files() -> dict[str, str]:
         "identifiers.jsonl": [_identifier(*number) for number in NUMBERS],
         "instruments.jsonl": [_instrument(*instrument) for instrument in INSTRUMENTS],
         "receipts.jsonl": _receipts(),
+        "proofs.jsonl": _proofs(),
     }
     return {
         name: "".join(json.dumps(line, ensure_ascii=False, sort_keys=False) + "\n" for line in lines)
@@ -188,6 +196,59 @@ def _receipt(name: str, value: bytes, *, genuine: bool) -> dict[str, Any]:
         "key_id": key_id(public_key),
         "genuine": genuine,
         "content": decode_body(record["content"], schema("receipt_content")) if genuine else None,
+    }
+
+
+def _proofs() -> list[dict[str, Any]]:
+    """Return a proof of each kind over eleven messages of one stream, then proofs that do not hold."""
+    record = RECORDS["wager"]
+    organizer_bin, stream_id = record["organizer_bin"], record["stream_id"]
+    with TemporaryDirectory(prefix="esep-golden-") as folder:
+        spool = Spool(Path(folder) / "esep.spool", organizer_bin, now_ms=lambda: 0)
+        values_of = {name: value for name, value in record.items() if name in Wager.model_fields}
+        wagers = [Wager.model_validate({**values_of, "wager_id": f"t-{number}"}) for number in range(1, 12)]
+        with spool.transaction():
+            spool.append(stream_id, wagers)
+        spool.close()
+        with SpoolReader(spool.path) as reader:
+            values = [row["value"] for row in reader.page(0, len(wagers))]
+        _, receipts = take([_message_on_the_stream(value, record) for value in values])
+        with OwnCopy(organizer_bin, [spool.path]) as copy:
+            event = json.loads(prove_inclusion(f"{organizer_bin}/{stream_id}/6", receipts[-1:], copy, ROOT))
+            growth = json.loads(prove_growth(organizer_bin, stream_id, receipts[4:], copy, ROOT))
+    changed = {
+        "message-changed": {"message_sha256": _other(event["message_sha256"])},
+        "path-changed": {"path": [*event["path"][:-1], _other(event["path"][-1])]},
+        "peaks-changed": {"peaks": [_other(event["peaks"][0]), *event["peaks"][1:]]},
+        "path-and-peaks-moved": {"path": event["path"][:-1], "peaks": [event["path"][-1], *event["peaks"]]},
+        "other-sequence": {"entry_id": f"{organizer_bin}/{stream_id}/7"},
+        "issued-too-early": {"receipt": {**event["receipt"], "issued_at_ms": 0}},
+    }
+    return [
+        _proof("inclusion", event, holds=True),
+        _proof("extension", growth, holds=True),
+        *(_proof(name, event | change, holds=False) for name, change in changed.items()),
+        _proof("nodes-changed", growth | {"nodes": [_other(growth["nodes"][0]), *growth["nodes"][1:]]}, holds=False),
+    ]
+
+
+def _message_on_the_stream(value: bytes, record: dict[str, Any]) -> Message:
+    topic, key = events_topic(record["organizer_bin"]), record["stream_id"].encode()
+    return Message(topic, partition_of(key, PARTITIONS), key, value, RECEIVED_AT)
+
+
+def _other(digest: str) -> str:
+    return f"{digest[:-1]}{int(digest[-1], 16) ^ 1:x}"
+
+
+def _proof(name: str, proof: dict[str, Any], *, holds: bool) -> dict[str, Any]:
+    shown = check_proof(json.dumps(proof).encode(), ROOT).document if holds else None
+    return {
+        "name": name,
+        "root": _base64(ROOT.public_bytes(Encoding.DER)),
+        "holds": holds,
+        "shows": shown,
+        "proof": proof,
     }
 
 

@@ -11,6 +11,7 @@ again, the number is not in use.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -52,6 +53,19 @@ def is_iin(number: str) -> bool:
 def is_bin(number: str) -> bool:
     """Return whether one text is a well-formed BIN."""
     return bool(valid_bin(pl.Series([number], dtype=pl.String))[0])
+
+
+def masked(stream_id: str) -> str:
+    """Return a stream id with stars for whatever twelve digits in it are an IIN: its name is the organizer's choice.
+
+    >>> masked("desk-900101300007.1"), masked("940140000385-desk")
+    ('desk-************.1', '940140000385-desk')
+    """
+    letters = list(stream_id)
+    for found in re.finditer(r"(?=([0-9]{12}))", stream_id):
+        if is_iin(found.group(1)):
+            letters[found.start() : found.start() + 12] = "*" * 12
+    return "".join(letters)
 
 
 def control_digit(eleven_digits: str) -> int | None:

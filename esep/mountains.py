@@ -1,7 +1,8 @@
 """Merkle mountains: one hash over a numbered series, and short proofs that an item stands at its number.
 
 Reads     SHA-256 digests of items numbered 1, 2, 3 …, in any order
-Returns   `Mountains`: the largest whole subtrees of what has come; the root of a prefix; proofs, and their check
+Returns   `Mountains`: the largest whole subtrees of what has come; the root of a prefix; proofs that an item is among
+          others, or that some begin others, and their check
 Promises  the root depends on the items alone, never on the order in which they came; what is kept grows with the
           logarithm of a range and with the number of ranges (DESIGN §4 "Receipts"; boxes: producers, intake)
 
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-HASH_BYTES = 32
+_RUN = 1 << 14  # Digests held at a time while a proof is made: a megabyte.
 Node = tuple[int, int]  # Level and place.
 
 
@@ -84,25 +85,69 @@ def peaks(count: int) -> list[Node]:
     return [(level, (count >> level) - 1) for level in levels]
 
 
+def root_of(digests: Sequence[bytes]) -> bytes:
+    """Return the root of items 1 … len(digests), of which there is one at least; they are read a run at a time."""
+    tree = Mountains()
+    for start in range(0, len(digests), _RUN):
+        tree.add(start + 1, digests[start : start + _RUN])
+    return tree.root(len(digests))
+
+
 def prove(digests: Sequence[bytes], number: int) -> list[bytes]:
     """Return the proof that item `number` is among items 1 … len(digests): what `verify` has to be given.
 
-    digests: of all items, in order. The other halves from the leaf up to its peak, then the other peaks from the left.
+    digests: of all items, in order; read a run at a time. The hashes of `proof_nodes`.
     """
-    count, level_row = len(digests), list(digests)
-    level, place = _peak_of(count, number)
-    path = []
-    for at in range(level):
-        path.append(level_row[(number - 1 >> at) ^ 1])
-        level_row = [_node(*level_row[i : i + 2]) for i in range(0, len(level_row) - 1, 2)]
-    tree = Mountains()
-    tree.add(1, digests)
-    return path + [tree.nodes[peak] for peak in peaks(count) if peak != (level, place)]
+    return [_hash_of(node, digests) for node in proof_nodes(len(digests), number)]
+
+
+def proof_nodes(count: int, number: int) -> list[Node]:
+    """Return the nodes of a proof: the other halves from the leaf up to its peak, then the other peaks from the left.
+
+    >>> proof_nodes(11, 2)
+    [(0, 0), (1, 1), (2, 1), (1, 4), (0, 10)]
+    """
+    top = _peak_of(count, number)
+    path = [(level, (number - 1 >> level) ^ 1) for level in range(top[0])]
+    return path + [peak for peak in peaks(count) if peak != top]
+
+
+def prove_extension(digests: Sequence[bytes], earlier: int) -> list[bytes]:
+    """Return the proof that items 1 … earlier begin items 1 … len(digests): what `verify_extension` has to be given."""
+    return [_hash_of(node, digests) for node in extension_nodes(earlier, len(digests))]
+
+
+def extension_nodes(earlier: int, count: int) -> list[Node]:
+    """Return the peaks of items 1 … earlier, then the largest whole nodes that lead from there to `count`.
+
+    >>> extension_nodes(5, 11)
+    [(2, 0), (0, 4), (0, 5), (1, 3), (1, 4), (0, 10)]
+    """
+    nodes, at = peaks(earlier), earlier
+    while at < count:
+        level = min((at & -at).bit_length() - 1, (count - at).bit_length() - 1)
+        nodes.append((level, at >> level))
+        at += 1 << level
+    return nodes
+
+
+def verify_extension(earlier_root: bytes, earlier: int, root: bytes, count: int, proof: Sequence[bytes]) -> bool:
+    """Return whether the proof shows that the first `earlier` of the `count` items under `root` have `earlier_root`."""
+    if not 1 <= earlier <= count or len(proof) != len(extension_nodes(earlier, count)):
+        return False
+    if _root(earlier, proof[: len(peaks(earlier))]) != earlier_root:
+        return False
+    hill: list[tuple[int, bytes]] = []  # Level and hash of the nodes so far, of which no two can be joined.
+    for (level, _), digest in zip(extension_nodes(earlier, count), proof, strict=True):
+        while hill and hill[-1][0] == level:
+            level, digest = level + 1, _node(hill.pop()[1], digest)  # noqa: PLW2901 - it climbs
+        hill.append((level, digest))
+    return _root(count, [digest for _, digest in hill]) == root
 
 
 def verify(root: bytes, count: int, number: int, digest: bytes, proof: Sequence[bytes]) -> bool:
     """Return whether the proof shows that item `number` of the `count` under this root has this digest."""
-    if not 1 <= number <= count or len(proof) != proof_length(count, number):
+    if not 1 <= number <= count or len(proof) != len(proof_nodes(count, number)):
         return False
     level, place = _peak_of(count, number)
     for at, other in enumerate(proof[:level]):
@@ -111,9 +156,19 @@ def verify(root: bytes, count: int, number: int, digest: bytes, proof: Sequence[
     return _root(count, [digest if peak == (level, place) else next(others) for peak in peaks(count)]) == root
 
 
-def proof_length(count: int, number: int) -> int:
-    """Return how many hashes a proof for item `number` of `count` has."""
-    return _peak_of(count, number)[0] + len(peaks(count)) - 1
+def path_length(count: int, number: int) -> int:
+    """Return how many hashes of a proof for item `number` of `count` lead up to its peak; the others are peaks."""
+    return _peak_of(count, number)[0]
+
+
+def _hash_of(node: Node, digests: Sequence[bytes]) -> bytes:
+    """Return the hash of a whole node over the items' digests."""
+    level, place = node
+    first, last = place << level, (place + 1) << level
+    tree = Mountains()
+    for start in range(first, last, _RUN):
+        tree.add(start - first + 1, digests[start : min(last, start + _RUN)])
+    return tree.nodes[level, 0]
 
 
 def _peak_of(count: int, number: int) -> Node:

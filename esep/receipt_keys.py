@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -27,6 +28,7 @@ from esep.keys import key_id, load_private_key, write_once, write_secret
 ROOT_KEY, ROOT_CERTIFICATE, SIGNING_KEY = "receipt-root.key", "receipt-root.crt", "receipt.key"
 ROOT_DAYS = 30 * 365
 SIGNING_DAYS = 366  # A new key each year, with a day to spare.
+_SIGNATURE_HEAD = b"\x03\x41\x00"  # DER: a bit string of 64 bytes, none of their bits unused.
 _EARLIER = timedelta(minutes=5)  # So that a clock a little behind takes a new certificate.
 
 
@@ -121,14 +123,26 @@ def load_root(pem: bytes) -> x509.Certificate:
 
 def certified_key(certificate_der: bytes, root: x509.Certificate, issued_at: datetime) -> Ed25519PublicKey:
     """Return the key of a certificate that the root issued and that was valid at an instant; ValueError if not."""
-    certificate = x509.load_der_x509_certificate(certificate_der)
-    _verify_issued(certificate, root)
+    certificate = _issued(certificate_der, root)
     if not certificate.not_valid_before_utc <= issued_at <= certificate.not_valid_after_utc:
         raise ValueError("its key was not valid when it was issued")
     key = certificate.public_key()
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError("its key is of another kind")  # noqa: TRY004 - whatever is wrong with it, it is no certificate
     return key
+
+
+@lru_cache(maxsize=64)
+def _issued(certificate_der: bytes, root: x509.Certificate) -> x509.Certificate:
+    """Return a certificate that the root issued; remembered, since most receipts carry the same few."""
+    try:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+    except x509.InvalidVersion as error:  # The one fault that the library does not call a ValueError.
+        raise ValueError("its certificate is of another version") from error
+    if not certificate_der.endswith(_SIGNATURE_HEAD + certificate.signature):  # Else a bit before it could be another.
+        raise ValueError("its certificate is not encoded as it must be")
+    _verify_issued(certificate, root)
+    return certificate
 
 
 def _verify_issued(certificate: x509.Certificate, root: x509.Certificate) -> None:

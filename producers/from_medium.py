@@ -8,8 +8,6 @@ Promises  nothing is sent unless all of the file is as it was signed; what is se
 
 from __future__ import annotations
 
-import base64
-import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,11 +92,6 @@ def receive_medium(
         return Received(medium.organizer_bin, len(placed))
     signed, complete = _await(receipts, _spans(placed), receipt_wait_s)
     return account(medium.organizer_bin, placed, signed, has_all_receipts=complete)
-
-
-def receipt_lines(receipts: Sequence[bytes]) -> bytes:
-    """Return receipts as a file to be carried back: a line of JSON each, `value` the message in Base64."""
-    return b"".join(json.dumps({"value": base64.b64encode(one).decode()}).encode() + b"\n" for one in receipts)
 
 
 def account(

@@ -22,6 +22,12 @@ _UNSENT = """
 SELECT e.id, s.stream_id, e.value FROM events AS e INDEXED BY unsent JOIN streams AS s ON s.id = e.stream
 WHERE e.state = 0 AND e.id > ? ORDER BY e.id
 """
+_OF_DAY = """
+SELECT s.stream_id,
+       coalesce(max(iif(e.spooled_at < ?, e.sequence, NULL)), min(e.sequence) - 1) + 1,
+       max(iif(e.spooled_at < ?, e.sequence, NULL))
+FROM events AS e JOIN streams AS s ON s.id = e.stream GROUP BY s.id ORDER BY s.stream_id
+"""
 _PAGE = """
 SELECT e.id, s.stream_id, e.sequence, e.value, e.state, e.spooled_at, e.sent_at, e.partition, e.offset,
        e.receipt_offset, e.reject_code
@@ -35,6 +41,14 @@ class Unsent(NamedTuple):
     event: int
     stream_id: str
     value: bytes
+
+
+class StreamDay(NamedTuple):
+    """The sequences that a stream gained in a day."""
+
+    stream_id: str
+    first: int
+    last: int
 
 
 class SpoolReader:
@@ -60,6 +74,17 @@ class SpoolReader:
     def streams(self) -> dict[str, int]:
         """Return the next sequence of each stream."""
         return dict(self._file.execute("SELECT stream_id, next_sequence FROM streams ORDER BY stream_id"))
+
+    def streams_of_day(self, start_ms: int, end_ms: int) -> list[StreamDay]:
+        """Return the sequences that each stream gained from one instant (UTC, ms) until another, by stream id.
+
+        A stream has gained by an instant all up to its highest sequence that was spooled before it.
+        """
+        return [
+            StreamDay(stream_id, first, last)
+            for stream_id, first, last in self._file.execute(_OF_DAY, (start_ms, end_ms))
+            if last is not None and first <= last
+        ]
 
     def unsent(self, after: int) -> Generator[Unsent]:
         """Yield the events to send whose id is above `after`, in the order to send them.

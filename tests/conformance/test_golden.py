@@ -17,12 +17,13 @@ from conformance import golden
 from conformance.cases import CASES, PARTITIONS
 from conformance.intake import FOLDER, Message, take
 from esep.clock import to_ms
-from esep.codec import decode_one
+from esep.codec import decode_body, decode_one
 from esep.codes import BY_CODE
 from esep.errors import InvariantBroken
 from esep.instruments import InstrumentKey
 from esep.producers.check import check_messages
 from esep.producers.offline import Messages, OfflineIntake
+from esep.producers.receipt_proof import check_proof
 from esep.producers.receipts import open_receipt
 from esep.register import load_register
 from esep.schemas import schema
@@ -152,3 +153,44 @@ def test_receipts_open_if_genuine_and_only_then() -> None:
             with pytest.raises(InvariantBroken):
                 open_receipt(value, root)
     assert {line["genuine"] for line in found} == {True, False}
+
+
+def test_proofs_hold_or_not_as_is_said_by_plain_hashing() -> None:
+    """O9-5.3: docs/integrate.md step by step, with nothing of esep but the receipt's schema."""
+    found = lines("proofs.jsonl")
+    for line in found:
+        root = x509.load_der_x509_certificate(base64.b64decode(line["root"]))
+        content = json.dumps(line["proof"]).encode()
+        if line["holds"]:
+            assert check_proof(content, root).document == line["shows"]
+        else:
+            with pytest.raises(InvariantBroken):
+                check_proof(content, root)
+        if line["proof"]["format"] == "esep-inclusion" and line["name"] != "issued-too-early":
+            assert leads_to_the_root(line["proof"]) == line["holds"]
+    assert {(line["proof"]["format"], line["holds"]) for line in found} == {
+        (kind, holds) for kind in ("esep-inclusion", "esep-extension") for holds in (True, False)
+    }
+
+
+def leads_to_the_root(proof: dict[str, Any]) -> bool:
+    _, stream_id, sequence = proof["entry_id"].split("/")
+    content = decode_body(base64.b64decode(proof["receipt"]["content"]), schema("receipt_content"))
+    (account,) = (one for one in content["streams"] if one["stream_id"] == stream_id)
+    number, count = int(sequence), account["root_through"]
+    joined = bytes.fromhex(proof["message_sha256"])
+    for level, text in enumerate(proof["path"]):
+        pair = (bytes.fromhex(text), joined) if number - 1 >> level & 1 else (joined, bytes.fromhex(text))
+        joined = sha256(b"\x01" + b"".join(pair)).digest()
+    peaks, others, begin = [], iter(proof["peaks"]), 0
+    for bit in reversed(range(count.bit_length())):
+        if count >> bit & 1:
+            is_own = begin < number <= begin + (1 << bit)
+            if is_own and len(proof["path"]) != bit:
+                return False
+            peaks.append(joined if is_own else bytes.fromhex(next(others)))
+            begin += 1 << bit
+    whole = peaks.pop()
+    while peaks:
+        whole = sha256(b"\x01" + peaks.pop() + whole).digest()
+    return sha256(b"\x02" + count.to_bytes(8, "big") + whole).hexdigest() == account["root"]

@@ -18,10 +18,12 @@ from esep.identifiers import (
     control_digit,
     is_bin,
     is_iin,
+    masked,
     sex_hints,
     valid_bin,
     valid_iin,
 )
+from tests.support.notices import STREAM_IDS, persons_in
 from tests.support.records import BINS, bins, control_digit_of, iins
 
 VALID_IINS = ("900101300007", "900101300811", "061211600012", "830717350867")
@@ -201,3 +203,13 @@ def test_person_keys_remember_no_more_than_their_bound(calls: list[list[str]]) -
         for asked in calls:
             assert keys(asked) == PersonKeys(ROUTING_KEY)(asked)
             assert len(keys._known) <= bound
+
+
+@given(STREAM_IDS)
+def test_masked_stream_id_has_its_length_and_no_person(stream_id: str) -> None:
+    told = masked(stream_id)
+    assert len(told) == len(stream_id)
+    assert persons_in(told, "") == []
+    assert all(shown in (letter, "*") for shown, letter in zip(told, stream_id, strict=True))
+    assert masked(told) == told
+    assert told == stream_id or persons_in(stream_id, "")

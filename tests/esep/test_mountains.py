@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esep.mountains import Mountains, peaks, proof_length, prove, verify
+from esep.mountains import (
+    Mountains,
+    extension_nodes,
+    path_length,
+    peaks,
+    proof_nodes,
+    prove,
+    prove_extension,
+    root_of,
+    verify,
+    verify_extension,
+)
 
 
 def digest(number: int) -> bytes:
@@ -75,7 +86,8 @@ def test_proof_shows_its_item_and_no_other(count: int, data: st.DataObject) -> N
     items = [digest(number) for number in range(1, count + 1)]
     number = data.draw(st.integers(1, count))
     root, proof = defined(items), prove(items, number)
-    assert len(proof) == proof_length(count, number)
+    assert len(proof) == len(proof_nodes(count, number))
+    assert path_length(count, number) == len(proof) - len(peaks(count)) + 1
     assert verify(root, count, number, items[number - 1], proof)
     assert not verify(root, count, number, digest(0), proof)
     for other in range(-1, count + 2):
@@ -85,3 +97,50 @@ def test_proof_shows_its_item_and_no_other(count: int, data: st.DataObject) -> N
     assert not verify(root, count, number, items[number - 1], [*proof, digest(0)])
     for place in range(len(proof)):
         assert not verify(root, count, number, items[number - 1], [*proof[:place], digest(0), *proof[place + 1 :]])
+
+
+def flipped(digest_: bytes, bit: int) -> bytes:
+    return bytes([*digest_[: bit // 8], digest_[bit // 8] ^ 1 << bit % 8, *digest_[bit // 8 + 1 :]])
+
+
+@given(st.integers(1, 300), st.data(), st.integers(0, 255))
+def test_no_bit_of_leaf_root_path_or_peak_can_be_changed(count: int, data: st.DataObject, bit: int) -> None:
+    items = [digest(number) for number in range(1, count + 1)]
+    number = data.draw(st.integers(1, count))
+    root, leaf, proof = defined(items), items[number - 1], prove(items, number)
+    assert verify(root, count, number, leaf, proof)
+    assert not verify(root, count, number, flipped(leaf, bit), proof)
+    assert not verify(flipped(root, bit), count, number, leaf, proof)
+    for place, part in enumerate(proof):
+        assert not verify(root, count, number, leaf, [*proof[:place], flipped(part, bit), *proof[place + 1 :]])
+
+
+def test_long_series_is_proved_a_run_at_a_time() -> None:
+    """Above one run of digests, where the nodes of the proof are put together from pieces."""
+    items = [digest(number) for number in range(1, 40_001)]
+    tree = Mountains()
+    tree.add(1, items)
+    for number in (1, 16_385, 32_768, 40_000):
+        assert verify(tree.root(len(items)), len(items), number, items[number - 1], prove(items, number))
+    assert root_of(items) == tree.root(len(items))
+    proof = prove_extension(items, 20_001)
+    assert verify_extension(root_of(items[:20_001]), 20_001, tree.root(40_000), 40_000, proof)
+
+
+@given(st.integers(1, 80), st.data(), st.integers(0, 255))
+def test_extension_shows_that_nothing_before_was_changed(count: int, data: st.DataObject, bit: int) -> None:
+    items = [digest(number) for number in range(1, count + 1)]
+    earlier = data.draw(st.integers(1, count))
+    before, root, proof = defined(items[:earlier]), defined(items), prove_extension(items, earlier)
+    assert verify_extension(before, earlier, root, count, proof)
+    assert len(extension_nodes(earlier, count)) == len(proof) <= 2 * count.bit_length()
+    assert not verify_extension(flipped(before, bit), earlier, root, count, proof)
+    assert not verify_extension(before, earlier, flipped(root, bit), count, proof)
+    for place, part in enumerate(proof):
+        other = [*proof[:place], flipped(part, bit), *proof[place + 1 :]]
+        assert not verify_extension(before, earlier, root, count, other)
+    changed = [digest(0), *items[1:]]
+    assert not verify_extension(before, earlier, defined(changed), count, prove_extension(changed, earlier))
+    for other_count in (0, earlier - 1, earlier + 1):
+        if other_count != earlier and other_count <= count:
+            assert not verify_extension(before, other_count, root, count, proof)

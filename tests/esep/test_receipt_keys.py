@@ -24,6 +24,7 @@ from esep.receipt_keys import (
     renew_signing_key,
     self_signed,
 )
+from tests.support import receipt_signing
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -76,6 +77,18 @@ def test_what_another_root_or_a_signing_key_certified_is_refused() -> None:
     second = certified(Ed25519PrivateKey.generate(), signing, first.certificate, NOW)
     with pytest.raises(ValueError, match="may not sign certificates"):
         certified_key(second.certificate_der, first.certificate, NOW)
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # That of a certificate with a bit changed.
+def test_certificate_with_any_bit_changed_is_refused_as_such() -> None:
+    whole = (
+        receipt_signing.SIGNING_KEY.certificate_der
+    )  # Its signature ends in bits that are zero, so that they might pass as unused.
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError):  # noqa: PT011 - whatever it says is wrong with it
+            certified_key(bytes(changed), receipt_signing.ROOT_CERTIFICATE, NOW)
 
 
 @pytest.mark.parametrize("load", [load_signing_key, load_root])

@@ -9,7 +9,6 @@ Promises  pure; the same facts give the same id; no line holds a person's data: 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -17,7 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from esep.calendar import Holidays, end_of_day, next_working_day
-from esep.identifiers import is_iin
+from esep.identifiers import masked
 
 USUAL_DAYS = 28  # Events on each of so many days running are what an organizer usually does.
 SILENT_DAYS_MAX = 28  # After four weeks in which it was told every day, silence is the usual thing.
@@ -25,7 +24,6 @@ LATE_MIN = timedelta(minutes=5)  # A receipt is signed within a second; five min
 RANGES_MAX = 20  # Ranges of one gap that are written out; the count is of all.
 GAPS_MAX = 200  # Streams that are written out, those that lack most first; the totals are of all.
 _ID_DIGITS = 16  # Of the hash in an id: 64 bits, for some notices of one organizer and day.
-_TWELVE_DIGITS = re.compile(r"(?=([0-9]{12}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +168,6 @@ def outages_of(late: Iterable[Late]) -> tuple[Outage, ...]:
         else:
             found.append(Outage(one.received_at, one.issued_at, one.message_count))
     return tuple(found)
-
-
-def masked(stream_id: str) -> str:
-    """Return a stream id with stars for whatever twelve digits in it are an IIN: its name is the organizer's choice.
-
-    >>> masked("desk-900101300007.1"), masked("940140000385-desk")
-    ('desk-************.1', '940140000385-desk')
-    """
-    letters = list(stream_id)
-    for found in _TWELVE_DIGITS.finditer(stream_id):
-        if is_iin(found.group(1)):
-            letters[found.start() : found.start() + 12] = "*" * 12
-    return "".join(letters)
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from esep.calendar import is_working_day
 from esep.clock import almaty_day_of, to_ms
-from esep.sinks.clickhouse.notices import facts
 from esep.sinks.clickhouse.notices.facts import (
     GAPS_MAX,
     RANGES_MAX,
@@ -24,11 +22,10 @@ from esep.sinks.clickhouse.notices.facts import (
     Notice,
     due_at,
     gaps_of,
-    masked,
     outages_of,
     silence_of,
 )
-from tests.support.notices import ACCOUNTS, DAYS, HOLIDAYS, LATE, STREAM_IDS, notices, persons_in
+from tests.support.notices import ACCOUNTS, DAYS, HOLIDAYS, LATE, notices, persons_in
 
 DAY, NOON = date(2026, 11, 20), datetime(2026, 11, 20, 7, tzinfo=UTC)
 
@@ -113,18 +110,3 @@ def test_json_has_every_fact_and_no_person(notice: Notice) -> None:
     assert sum(line["count"] for line in told["rejects"]) == sum(line.count for line in notice.rejects)
     assert len({line["reject_code"] for line in told["rejects"]}) == len(notice.rejects)
     assert persons_in(json.dumps(told).replace(notice.organizer_bin, ""), notice.organizer_bin) == []
-
-
-@given(STREAM_IDS)
-def test_masked_stream_id_has_its_length_and_no_person(stream_id: str) -> None:
-    told = masked(stream_id)
-    assert len(told) == len(stream_id)
-    assert persons_in(told, "") == []
-    assert all(shown in (letter, "*") for shown, letter in zip(told, stream_id, strict=True))
-    assert masked(told) == told
-    assert told == stream_id or persons_in(stream_id, "")
-
-
-def test_example_in_the_docstring_runs() -> None:
-    assert doctest.testmod(facts).attempted == 1
-    assert doctest.testmod(facts).failed == 0

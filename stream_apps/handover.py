@@ -115,6 +115,11 @@ class Restoration(Generic[S]):
         )
 
 
+def is_current(kept: PartitionState[S] | None, committed: int | None) -> bool:
+    """Return whether a state kept from an earlier assignment is the one that the last committed transaction left."""
+    return kept is not None and kept.position.next_offset == committed
+
+
 def restore(
     stage: Stage[S],
     sources: Iterable[TopicPartition],
@@ -147,7 +152,7 @@ def restore(
         states: dict[TopicPartition, PartitionState[S]] = {}
         under_way: dict[TopicPartition, Restoration[S]] = {}
         for changelog, source in changelogs.items():
-            if source in kept and kept[source].position.next_offset == committed[source]:
+            if is_current(kept.get(source), committed[source]):
                 states[source] = kept[source]
             else:
                 under_way[changelog] = Restoration(

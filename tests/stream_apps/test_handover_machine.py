@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from esep.lineage import TopicPartition
 from esep.stream_apps import handover
@@ -37,6 +37,12 @@ class HandOver(RuleBasedStateMachine):
         self.started = 0
         self.damaged = False
 
+    @initialize()
+    def start_one_of_each_place(self) -> None:
+        for place in PLACES:
+            self.start(place)
+        self.rebalance({0}, swap=False, prompt=True)
+
     @precondition(lambda self: len(self.workers) < PROCESSES_MAX)
     @rule(place=st.sampled_from(PLACES))
     def start(self, place: int) -> None:
@@ -44,14 +50,14 @@ class HandOver(RuleBasedStateMachine):
         self.started += 1
         self.workers.append(Worker(self.broker, place, f"totals-{place}-{self.started}", self.safeguards))
 
-    @precondition(lambda self: self.workers)
+    @precondition(lambda self: len(self.workers) > len(PLACES))
     @rule(which=any_number)
     def kill(self, which: int) -> None:
         self.workers.remove(self._one(which))
 
     @precondition(lambda self: self.workers)
-    @rule(members=st.sets(st.integers(0, PROCESSES_MAX - 1), min_size=1), swap=st.booleans())
-    def rebalance(self, members: set[int], swap: bool) -> None:
+    @rule(members=st.sets(st.integers(0, PROCESSES_MAX - 1), min_size=1), swap=st.booleans(), prompt=st.booleans())
+    def rebalance(self, members: set[int], swap: bool, prompt: bool) -> None:
         """Some of the workers join; the others are asleep, or leave, and keep what they believe."""
         joined = {worker.place: worker for number, worker in enumerate(self.workers) if number in members}
         joined = {place: one for place, one in joined.items() if self.broker.epochs[place] == one.epoch}
@@ -64,6 +70,10 @@ class HandOver(RuleBasedStateMachine):
         for worker, share in shares.items():
             worker.assign(share)
 
+        for worker in joined.values():
+            if prompt and not worker.steps:
+                self._read(worker, ask=True)
+
     @precondition(lambda self: self._in(lambda one: one.partitions and one.ready is None and not one.steps))
     @rule(which=any_number)
     def ask(self, which: int) -> None:
@@ -73,11 +83,15 @@ class HandOver(RuleBasedStateMachine):
     @rule(which=any_number)
     def read(self, which: int) -> None:
         """Read on; what can never match stops the process."""
-        worker = self._one(which, lambda one: one.restoring)
+        self._read(self._one(which, lambda one: one.restoring))
+
+    def _read(self, worker: Worker, *, ask: bool = False) -> None:
+        if ask:
+            worker.ask()
         worker.read()
         if Verdict.MISMATCH in worker.verdicts():
             self.workers.remove(worker)
-        elif set(worker.verdicts()) == {Verdict.READY}:
+        elif worker.restoring and set(worker.verdicts()) == {Verdict.READY}:
             worker.settle_in()
 
     @precondition(lambda self: self._in(lambda one: one.ready is not None and one.poll is None))
@@ -86,11 +100,23 @@ class HandOver(RuleBasedStateMachine):
         worker = self._one(which, lambda one: one.ready is not None and one.poll is None)
         worker.fetch({source: counts[source.partition] for source in sorted(worker.states)}, offsets_first=first)
 
+    @precondition(lambda self: self._in(lambda one: one.ready is not None and one.poll is None))
+    @rule(which=any_number)
+    def commit(self, which: int) -> None:
+        """A whole transaction, of which all hear at once."""
+        worker = self._one(which, lambda one: one.ready is not None and one.poll is None)
+        worker.fetch(dict.fromkeys(sorted(worker.states), 1))
+        self._go_on(worker, 5)
+        while late := self.broker.undelivered():
+            self.broker.deliver(*late[0])
+
     @precondition(lambda self: self._in(lambda one: one.poll))
     @rule(which=any_number, steps=st.integers(1, 5))
     def work(self, which: int, steps: int) -> None:
         """Go on in a transaction, by a step or to its end."""
-        worker = self._one(which, lambda one: one.poll)
+        self._go_on(self._one(which, lambda one: one.poll), steps)
+
+    def _go_on(self, worker: Worker, steps: int) -> None:
         for _ in range(steps):
             if worker.poll is None or (worker.steps[0] == "begin" and not self.broker.is_settled(worker.place)):
                 return
@@ -115,16 +141,19 @@ class HandOver(RuleBasedStateMachine):
         late = self.broker.undelivered()
         self.broker.deliver(*late[which % len(late)])
 
+    @precondition(lambda self: any(one.decided is None for one in self.broker.newest.values()))
     @rule(place=st.sampled_from(PLACES))
     def time_out(self, place: int) -> None:
         self.broker.time_out(place)
 
+    @precondition(lambda self: not self.damaged)
     @rule(source=st.sampled_from(SOURCES))
     def lose_offset(self, source: TopicPartition) -> None:
         """Somebody deletes a committed offset."""
         self.damaged |= self.broker.committed[source] is not None
         self.broker.committed[source] = None
 
+    @precondition(lambda self: not self.damaged)
     @rule(source=st.sampled_from(SOURCES), kept=any_number)
     def lose_end_of_changelog(self, source: TopicPartition, kept: int) -> None:
         """Somebody puts an older changelog back."""

@@ -2,7 +2,8 @@
 
 Reads     nothing
 Returns   `CASES`, each with a name of its own
-Promises  at least one for every code of esep/codes.yaml, and for both sides of every bound (tests/conformance)
+Promises  at least one for every code of esep/codes.yaml that a message can deserve, and for both sides of every bound
+          (tests/conformance)
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class RejectCode(BaseModel):
     code: str
     field: str | None = None
     clause: str
-    needs: Literal["bytes", "topic", "state", "form", "time", "register"]
+    needs: Literal["bytes", "topic", "state", "form", "time", "register", "us"]
     consumes: bool
     en: str
     ru: str
@@ -58,5 +58,6 @@ class RejectCode(BaseModel):
 
 _DECLARED = Path(__file__).with_name("codes.yaml").read_text(encoding="utf-8")
 REJECT_CODES = TypeAdapter(tuple[RejectCode, ...]).validate_python(yaml.safe_load(_DECLARED))
+INTERNAL = "INTERNAL"  # What our own code could not process (DESIGN §4).
 BY_CODE = {code.code: code for code in REJECT_CODES}
 PRECEDENCE = {code.code: place for place, code in enumerate(REJECT_CODES)}

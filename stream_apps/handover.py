@@ -3,7 +3,8 @@
 Reads     the group's committed offsets, the ends of the changelogs, the changelogs
 Returns   per partition the state whose position record equals the committed offset
 Promises  no partition is read on from a state that is not the one its last committed transaction left; where that
-          cannot be proved, PositionMismatch (boxes: intake, totals, alerts)
+          cannot be proved, PositionMismatch, and where it could not be read, BrokerUnavailable (boxes: intake, totals,
+          alerts)
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ LOG = logging.getLogger(__name__)
 HAND_OVER_S_MAX = 60.0  # A stopped worker's transaction lives 15 s, and up to 10 s more until the broker looks.
 CONSUME_RECORDS = 10_000
 CONSUME_S = 0.05  # `consume` waits for all that it was asked for, so that the end of a changelog costs one such wait.
+# A consumer of librdkafka whose broker is killed while it reads may never read on (see decision 0020): a new one does.
+PATIENCE_S = 5.0
 ASK_S_MAX = 2.0  # One question to the group's coordinator; in between the worker looks whether it is to stop.
 ASK_AGAIN_S = 0.05
 ASK_AGAIN = {
@@ -104,6 +107,16 @@ class Restoration(Generic[S]):
         """Return what was restored; where nothing was ever committed, reading begins at the earliest offset."""
         return PartitionState(self.position or Position(self.first), self.data)
 
+    def overdue(self) -> PositionMismatch | BrokerUnavailable:
+        """Return the error after a time in which it should have been ready: what was not read may still fit."""
+        if self.reached >= self.end and self.whole:
+            return self.mismatch()
+        return BrokerUnavailable(
+            f"The changelog of {self.source} could not be read in time.",
+            detail=f"read to {self.reached} of {self.end}",
+            hint="Is the broker up, and is no transaction left open?",
+        )
+
     def mismatch(self) -> PositionMismatch:
         """Return the error that says what does not fit."""
         recorded = self.position.next_offset if self.position else None
@@ -113,6 +126,11 @@ class Restoration(Generic[S]):
             f"changelog read to {self.reached} of {self.end}",
             hint="Somebody deleted or moved the group's offsets, the changelog or unread input; restore them together.",
         )
+
+
+def is_current(kept: PartitionState[S] | None, committed: int | None) -> bool:
+    """Return whether a state kept from an earlier assignment is the one that the last committed transaction left."""
+    return kept is not None and kept.position.next_offset == committed
 
 
 def restore(
@@ -133,35 +151,53 @@ def restore(
     """
     deadline = time.monotonic() + seconds_max
     partitions = sorted(sources)
-    changelogs = {stage.changelog_of(source): source for source in partitions}
-    if len(changelogs) < len(partitions):
+    if len({stage.changelog_of(source) for source in partitions}) < len(partitions):
         raise InvariantBroken(f"{stage.name} keeps two input partitions in one changelog partition.")
-    consumer = ck.Consumer({**_settings(group, bootstrap_servers), **security}, logger=LOG)
+    states: dict[TopicPartition, PartitionState[S]] = {}
     try:
-        committed = _committed_offsets(consumer, partitions, in_force, deadline)
-        if committed is None:
-            return None
-        admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 4}, logger=LOG)
-        ends = _offsets(admin, changelogs, OffsetSpec.latest())
-        firsts = _offsets(admin, partitions, OffsetSpec.earliest())
-        states: dict[TopicPartition, PartitionState[S]] = {}
-        under_way: dict[TopicPartition, Restoration[S]] = {}
-        for changelog, source in changelogs.items():
-            if source in kept and kept[source].position.next_offset == committed[source]:
-                states[source] = kept[source]
-            else:
-                under_way[changelog] = Restoration(
-                    source, committed[source], firsts[source], ends[changelog], stage.empty(source)
-                )
-        if not _read_changelogs(consumer, stage, under_way, in_force, deadline):
-            return None
-        return states | {restoration.source: restoration.state() for restoration in under_way.values()}
+        while missing := [source for source in partitions if source not in states]:
+            consumer = ck.Consumer({**_settings(group, bootstrap_servers), **security}, logger=LOG)
+            admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 4}, logger=LOG)
+            try:
+                found = _restore_with(consumer, admin, stage, missing, kept, in_force, deadline)
+            finally:
+                consumer.close()
+            if found is None:
+                return None
+            states |= found
     except ck.KafkaException as failure:
         raise BrokerUnavailable(
             f"The state of {stage.name} could not be read.", detail=failure.args[0].str(), hint="Is the broker up?"
         ) from failure
-    finally:
-        consumer.close()
+    return states
+
+
+def _restore_with(
+    consumer: ck.Consumer,
+    admin: AdminClient,
+    stage: Stage[S],
+    partitions: Sequence[TopicPartition],
+    kept: Mapping[TopicPartition, PartitionState[S]],
+    in_force: Callable[[], bool],
+    deadline: float,
+) -> dict[TopicPartition, PartitionState[S]] | None:
+    """Return the states that this consumer could restore; those of other partitions are left to the next one."""
+    committed = _committed_offsets(consumer, partitions, in_force, deadline)
+    if committed is None:
+        return None
+    changelogs = {source: stage.changelog_of(source) for source in partitions}
+    ends, firsts = (
+        _offsets(admin, changelogs.values(), OffsetSpec.latest()),
+        _offsets(admin, partitions, OffsetSpec.earliest()),
+    )
+    states = {source: kept[source] for source in partitions if is_current(kept.get(source), committed[source])}
+    under_way = {
+        changelog: Restoration(source, committed[source], firsts[source], ends[changelog], stage.empty(source))
+        for source, changelog in changelogs.items()
+        if source not in states
+    }
+    ready = _read_changelogs(consumer, stage, under_way, in_force, deadline)
+    return None if ready is None else states | {one.source: one.state() for one in ready}
 
 
 def _read_changelogs(
@@ -170,28 +206,37 @@ def _read_changelogs(
     restorations: Mapping[TopicPartition, Restoration[S]],
     in_force: Callable[[], bool],
     deadline: float,
-) -> bool:
-    """Read until each partition is ready; False if the assignment is not in force any more."""
+) -> list[Restoration[S]] | None:
+    """Read until each partition is ready, or there is no news for `PATIENCE_S`; return those that are ready.
+
+    None if the assignment is not in force any more. Raises PositionMismatch, and BrokerUnavailable past the deadline.
+    """
     open_ones = {changelog: one for changelog, one in restorations.items() if not _is_ready(one, deadline)}
     for topic in {changelog.topic for changelog in open_ones}:
         consumer.list_topics(topic, ASK_S_MAX)  # Without it librdkafka looks for the leaders once a second only.
     consumer.assign([ck.TopicPartition(*changelog, ck.OFFSET_BEGINNING) for changelog in open_ones])
-    while open_ones:
+    news_at = time.monotonic()
+    while open_ones and time.monotonic() < news_at + PATIENCE_S:
         if not in_force():
-            return False
+            return None
         for changelog, messages in _by_partition(consumer.consume(CONSUME_RECORDS, CONSUME_S)).items():
             if (restoration := open_ones.get(changelog)) is not None:
                 _feed(restoration, stage, messages)
+                news_at = time.monotonic()
         for changelog in [changelog for changelog, one in open_ones.items() if _is_ready(one, deadline)]:
             del open_ones[changelog]
             consumer.incremental_unassign([ck.TopicPartition(*changelog)])
-    return True
+    if open_ones:
+        LOG.warning("no news from %s: read again from the beginning", ", ".join(map(str, open_ones)))
+    return [one for changelog, one in restorations.items() if changelog not in open_ones]
 
 
 def _is_ready(restoration: Restoration[S], deadline: float) -> bool:
     verdict = restoration.verdict()
-    if verdict is Verdict.MISMATCH or (verdict is Verdict.READ_ON and time.monotonic() > deadline):
+    if verdict is Verdict.MISMATCH:
         raise restoration.mismatch()
+    if verdict is Verdict.READ_ON and time.monotonic() > deadline:
+        raise restoration.overdue()
     return verdict is Verdict.READY
 
 

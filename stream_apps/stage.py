@@ -36,6 +36,11 @@ class Batch:
         """The offset after the last record of this batch."""
         return self.offsets[-1] + 1
 
+    def first(self, count: int) -> Batch:
+        """Return the batch of the first `count` records, at least one; all of them if there are no more."""
+        part = slice(count)
+        return Batch(self.source, self.offsets[part], self.timestamps_ms[part], self.keys[part], self.values[part])
+
     def __len__(self) -> int:
         return len(self.offsets)
 

@@ -17,7 +17,6 @@ import logging
 import os
 import signal
 import threading
-import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -35,6 +34,7 @@ from esep.lineage import TopicPartition
 from esep.security import PLAIN
 from esep.stream_apps.batches import Assignment, BatchApp, Limits
 from esep.stream_apps.handover import restore
+from esep.stream_apps.ladder import raised_at
 from esep.stream_apps.stage import PartitionState
 from esep.stream_apps.transaction import Place, TransactionalWriter, writes_of
 
@@ -326,7 +326,7 @@ class Worker(Generic[S]):
         except EsepError:
             raise
         except BaseException as failure:  # Polars panics are no Exception, and would end the agent only.
-            raise _stage_broken(self.stage.name, poll, _origin(failure)) from failure
+            raise _stage_broken(self.stage.name, poll, raised_at(failure)) from failure
         ends = {batch.source: batch.next_offset for batch in poll.batches}
         if {source: position.next_offset for source, position in result.positions.items()} != ends:
             raise _stage_broken(self.stage.name, poll, "the positions it returned are not the ends of its batches")
@@ -351,10 +351,4 @@ def _as_ours(failure: Exception) -> EsepError:
         return InvariantBroken("Input records were deleted before they were read.", detail=repr(failure))
     if isinstance(failure, KafkaError):
         return BrokerUnavailable("The consumer cannot go on.", detail=repr(failure), hint="Is the broker up?")
-    return InvariantBroken("The worker failed.", detail=_origin(failure))
-
-
-def _origin(failure: BaseException) -> str:
-    """Return what was raised and where, without its text, in which a record's content may stand."""
-    frames = traceback.extract_tb(failure.__traceback__)
-    return type(failure).__name__ + (f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else "")
+    return InvariantBroken("The worker failed.", detail=raised_at(failure))

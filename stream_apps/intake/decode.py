@@ -18,13 +18,14 @@ import numpy as np
 import polars as pl
 
 from esep.codec import INDEX, Decoded, decode, empty_frame, encode
-from esep.codes import PRECEDENCE
+from esep.codes import INTERNAL, PRECEDENCE
 from esep.events import CORRECTION, EVENT_RECORDS, PAYOUT, WAGER, unified
 from esep.precedence import all_passed
 from esep.stream_apps.stage import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from esep.schemas import Schema
 
@@ -63,13 +64,18 @@ class Messages:
         return len(self.values)
 
 
-def read_messages(batches: Sequence[Batch]) -> Messages:
-    """Return the messages of a poll; `received_at` is the broker's stamp."""
+def read_messages(batches: Sequence[Batch], without: AbstractSet[int] = frozenset()) -> Messages:
+    """Return the messages of a poll; `received_at` is the broker's stamp.
+
+    without: the places of messages that are not to be read; they are INTERNAL.
+    """
     sections = [section for batch in batches for section in _cut(batch)]
     starts = [0, *accumulate(map(len, sections))]
     values = list(chain.from_iterable(section.values for section in sections))
     received_ms = np.fromiter(chain.from_iterable(section.timestamps_ms for section in sections), np.int64, starts[-1])
-    decoded = decode(values, EVENT_RECORDS)
+    read = [None if place in without else value for place, value in enumerate(values)] if without else values
+    decoded = decode(read, EVENT_RECORDS)
+    decoded.bad.update(dict.fromkeys(without, INTERNAL))
     events = _events(decoded, received_ms)
     corrections = _received(_frame(decoded, CORRECTION), received_ms)
     digests = [sha256(value or b"").digest() for value in values]

@@ -9,6 +9,7 @@ Promises  every message is accepted, rejected or a repetition, and its receipt s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,11 +33,13 @@ from esep.stream_apps.intake.receipts import receipt_writes
 from esep.stream_apps.intake.rejects import rejected_writes, rejects_of
 from esep.stream_apps.intake.sequences import Stream
 from esep.stream_apps.intake.settlement import settle
+from esep.stream_apps.ladder import Tally, process_what_can_be
 from esep.stream_apps.stage import Batch, PartitionState, Result
 from esep.topics import ACCEPTED, INTAKE, events_topic, intake_changelog_topic, organizer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from esep.identifiers import PersonKeys
     from esep.reference import Reference
@@ -70,6 +73,7 @@ class IntakeStage:
         self._person_keys = person_keys
         self._signer = signer
         self._events_partitions = events_partitions
+        self._tally = Tally()  # Only says when to stop: it is in no result.
         self._outputs = [TopicPartition(ACCEPTED, partition) for partition in range(ledger_partitions)]
 
     @property
@@ -90,10 +94,32 @@ class IntakeStage:
         apply_changes(data, keys, values)
 
     def process(self, batches: Sequence[Batch], states: Mapping[TopicPartition, PartitionState[Streams]]) -> Result:
-        """Return what the messages of a poll become."""
+        """Return what the messages of a poll become; what our own code cannot process is rejected as INTERNAL."""
         if self._facts.version != self._reference.version:
             self._facts = Facts(self._reference)
-        messages = read_messages(batches)
+
+        def run(batches: Sequence[Batch], without: AbstractSet[int]) -> Result:
+            return self._process(batches, states, without)
+
+        result, without = process_what_can_be(run, batches, self._tally)
+        return replace(result, changes=(result.changes, sum(map(len, batches)), without))
+
+    def settle(self, states: Mapping[TopicPartition, PartitionState[Streams]], changes: object) -> None:
+        """Put the streams that changed, and count what was left out."""
+        assert isinstance(changes, tuple)  # noqa: S101 - it is what `process` returned
+        streams_of, count, without = changes
+        self._tally = self._tally.after(count, without)
+        for source, streams in streams_of.items():
+            states[source].data.update(streams)
+
+    def _process(
+        self,
+        batches: Sequence[Batch],
+        states: Mapping[TopicPartition, PartitionState[Streams]],
+        without: AbstractSet[int],
+    ) -> Result:
+        """Return the same for messages of which those at the places `without` are not even read."""
+        messages = read_messages(batches, without)
         verdicts, groups = check_origin(messages, self._events_partitions)
         known = {source: state.data for source, state in states.items()}
         accounts = take_sequences(messages, groups, known)
@@ -112,12 +138,6 @@ class IntakeStage:
         ]
         reached = {batch.source: lanes.position(batch.source, batch.next_offset) for batch in batches}
         return Result(outputs, _changelog(messages, settlement), reached, _changes(messages, settlement))
-
-    def settle(self, states: Mapping[TopicPartition, PartitionState[Streams]], changes: object) -> None:
-        """Put the streams that changed."""
-        assert isinstance(changes, dict)  # noqa: S101 - it is what `process` returned
-        for source, streams in changes.items():
-            states[source].data.update(streams)
 
     def _check(self, messages: Messages, fresh: np.ndarray, verdicts: np.ndarray) -> pl.DataFrame:
         """Add the verdicts on form, time and register of what is new; return the accepted events as postings."""

@@ -26,7 +26,8 @@ _START_S = 60.0  # A busy machine takes its time to load a program.
 def live(up: Line, path: Path, life: int, seconds: float, out: Path) -> None:
     """Run the client until it has said something and some seconds more, then kill it.
 
-    In the middle of the first life of three the broker goes away, in the middle of the third it comes back.
+    In the middle of the first life of three the broker goes away, killed and stopped by turns, in the middle of the
+    third it comes back.
     """
     call = [sys.executable, "-m", "tests.producers.client_process"]
     call += [str(path), ORGANIZER, up.settings.bootstrap_servers, str(life)]
@@ -35,7 +36,9 @@ def live(up: Line, path: Path, life: int, seconds: float, out: Path) -> None:
         try:
             wait_until(up, lambda: out.stat().st_size > before)
             wait_until(up, over(seconds / 2))
-            if life % 3 == 0:
+            if life % 6 == 0:
+                up.stack.broker.kill()
+            elif life % 6 == 3:
                 up.stack.broker.stop()
             elif life % 3 == 2:
                 bring_back(up)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from itertools import pairwise
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import confluent_kafka as ck
 import pytest
@@ -13,8 +14,10 @@ from confluent_kafka.admin import AdminClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esep.errors import InvariantBroken, PositionMismatch
+from esep.embedded.kafka import KafkaBroker
+from esep.errors import BrokerUnavailable, InvariantBroken, PositionMismatch
 from esep.lineage import POSITION_KEY, Position, TopicPartition
+from esep.stream_apps import handover
 from esep.stream_apps.handover import Restoration, Verdict, restore
 from esep.stream_apps.stage import PartitionState
 from tests.support.count_stage import Counts, CountStage
@@ -174,6 +177,83 @@ def test_open_transaction_is_waited_for(topics: CountTopics, ends_well: bool) ->
     ending.join()
     expected = PartitionState(Position(9), {b"player": 2}) if ends_well else PartitionState(Position(5), {b"player": 1})
     assert states[topics.source(0)] == expected
+
+
+@pytest.mark.kafka
+def test_broker_killed_and_started_while_a_changelog_is_read_costs_time_only(tmp_path: Path) -> None:
+    with KafkaBroker(tmp_path) as mortal:
+        topics = CountTopics(mortal.bootstrap_servers, partitions=2)
+        Writer(topics).commit(5, 1)
+        asked = 0
+
+        def in_force() -> bool:
+            nonlocal asked
+            asked += 1
+            if asked == 2:  # When it has begun to read.
+                mortal.kill()
+                mortal.start()
+                mortal.wait_ready()
+            return True
+
+        states = restore(
+            CountStage(topics.stage),
+            [topics.source(partition) for partition in range(2)],
+            {},
+            bootstrap_servers=topics.bootstrap_servers,
+            group=topics.stage,
+            in_force=in_force,
+        )
+    assert states == {
+        topics.source(0): PartitionState(Position(5), {b"player": 1}),
+        topics.source(1): PartitionState(Position(0), {}),
+    }
+
+
+class Deaf(ck.Consumer):
+    """A consumer that hands over nothing, or nothing but the ends of partitions; only the first one of a test is so."""
+
+    made = 0
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        type(self).made += 1
+        self.deaf = self.made == 1
+
+    def consume(self, *args: Any) -> list[ck.Message]:
+        messages: list[ck.Message] = super().consume(*args)
+        return [message for message in messages if self.tells(message)] if self.deaf else messages
+
+    def tells(self, message: ck.Message) -> bool:
+        return False
+
+
+class EndsOnly(Deaf):
+    def tells(self, message: ck.Message) -> bool:
+        return message.error() is not None
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("kind", [Deaf, EndsOnly])
+def test_what_one_consumer_does_not_get_to_read_a_new_one_does(
+    topics: CountTopics, kind: type[Deaf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that was killed and started again leaves such consumers behind (decision 0020)."""
+    Writer(topics).commit(5, 1)
+    monkeypatch.setattr(kind, "made", 0)
+    monkeypatch.setattr(handover, "PATIENCE_S", 0.5)
+    monkeypatch.setattr("confluent_kafka.Consumer", kind)
+    states = restored(topics)
+    assert states is not None
+    assert states[topics.source(0)] == PartitionState(Position(5), {b"player": 1})
+    assert kind.made == 2
+
+
+def test_changelog_that_was_not_read_to_its_end_is_no_mismatch() -> None:
+    """The worker is started again then: it stays down only where something does not fit."""
+    unread: Restoration[Counts] = Restoration(SOURCE, 10, 0, 12, {})
+    assert isinstance(unread.overdue(), BrokerUnavailable)
+    read: Restoration[Counts] = Restoration(SOURCE, 10, 0, 12, {}, Position(7), 12)
+    assert isinstance(read.overdue(), PositionMismatch)
 
 
 @pytest.mark.kafka

@@ -292,3 +292,67 @@ def test_record_larger_than_its_topic_takes_stops_the_worker_and_nothing_is_seen
         writer.commit([large], {topics.source(0): 1}, member.assignment())
     assert committed(topics) == [ck.OFFSET_INVALID] * 2
     assert topics.outputs(0)[0] == []
+
+
+STEPS = ("begun", "outputs written", "state written", "offsets sent")
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("last", STEPS)
+def test_nothing_is_seen_of_a_transaction_whose_worker_died_after_any_step(
+    topics: CountTopics, member: Member, writer: TransactionalWriter, last: str
+) -> None:
+    now, source = member.assignment(), topics.source(0)
+    dying = writer._producer
+    dying.begin_transaction()
+    for step in STEPS[1 : STEPS.index(last) + 1]:
+        if step == "outputs written":
+            writer._produce(write(topics, b"half"))
+        elif step == "state written":
+            changelog = TopicPartition(f"{topics.stage}.changelog", 0)
+            writer._produce(Write(changelog, [POSITION_KEY], [Position(5).encode()]))
+        else:
+            offsets = [ck.TopicPartition(*source, 5)]
+            dying.send_offsets_to_transaction(offsets, group_metadata(Place(topics.stage, 0), now), WAIT_S)
+        assert dying.flush(WAIT_S) == 0
+    heir = TransactionalWriter(Place(topics.stage, 0), topics.bootstrap_servers)
+    heir.open()
+    assert committed(topics) == [ck.OFFSET_INVALID] * 2
+    assert heir.commit([write(topics, b"whole")], {source: 5}, now)
+    assert topics.outputs(1)[0] == [b"whole"]
+    assert committed(topics) == [5, ck.OFFSET_INVALID]
+
+
+@pytest.mark.kafka
+def test_worker_that_died_after_its_commit_has_committed(
+    topics: CountTopics, member: Member, writer: TransactionalWriter
+) -> None:
+    assert writer.commit([write(topics, b"once")], {topics.source(0): 5}, member.assignment())
+    TransactionalWriter(Place(topics.stage, 0), topics.bootstrap_servers).open()
+    assert topics.outputs(1)[0] == [b"once"]
+    assert committed(topics) == [5, ck.OFFSET_INVALID]
+
+
+@pytest.mark.kafka
+def test_transaction_that_timed_out_is_aborted_and_its_worker_may_not_commit_it(
+    topics: CountTopics, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker looks for such transactions every 10 s."""
+    monkeypatch.setattr("esep.stream_apps.transaction.TRANSACTION_MS_MAX", 1_000)
+    slow = TransactionalWriter(Place(topics.stage, 0), topics.bootstrap_servers)
+    slow.open()
+    metadata, source = group_metadata(Place(topics.stage, 0), member.assignment()), topics.source(0)
+    slow._write([write(topics, b"late")], {source: 5}, metadata)
+    reader = ck.Consumer(
+        {
+            "bootstrap.servers": topics.bootstrap_servers,
+            "group.id": topics.stage,
+            "isolation.level": "read_committed",
+        }
+    )
+    (answer,) = reader.committed([ck.TopicPartition(*source)], WAIT_S)  # Refused while the transaction is open.
+    reader.close()
+    assert answer.offset == ck.OFFSET_INVALID
+    with pytest.raises(PlaceTaken, match="stopped in a transaction"):
+        slow._abort(slow._end_of_commit())
+    assert topics.outputs(0)[0] == []

@@ -85,7 +85,7 @@ def test_every_kind_occurs_and_gets_its_code() -> None:
     assert set(made["kind"]) == {GOOD, REPETITION, CORRECTING, *KINDS}
     assert verdicts_of_intake(made, of.register, 5_000) == intended(made)
     of_corrections = {code for code in BY_CODE if code.startswith("CORRECTION")}
-    assert set(made["code"].drop_nulls()) == set(BY_CODE) - of_corrections - {"ORGANIZER_UNKNOWN"}
+    assert set(made["code"].drop_nulls()) == set(BY_CODE) - of_corrections - {"INTERNAL", "ORGANIZER_UNKNOWN"}
 
 
 @settings(max_examples=examples(10))

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from esep.codes import BY_CODE, PRECEDENCE, REJECT_CODES
+from esep.errors import InvariantBroken
+from esep.instants import check_instants
 from esep.lineage import Position, TopicPartition
-from esep.stream_apps.intake import settlement
+from esep.stream_apps.intake import settlement, stage
 from esep.stream_apps.intake.stage import Streams
 from esep.stream_apps.stage import PartitionState
 from tests.stream_apps.intake.made_up import (
@@ -149,7 +152,7 @@ def refused(line: Line, faults: list[Fault], kind: str) -> str:
 
 
 def test_there_is_a_fault_for_every_code() -> None:
-    assert {fault.code for fault in FAULTS} == set(BY_CODE)
+    assert {fault.code for fault in FAULTS} == set(BY_CODE) - {"INTERNAL"}  # Which no message deserves.
 
 
 @pytest.mark.parametrize(("fault", "kind"), CASES)
@@ -372,6 +375,51 @@ def test_garbage_alone_is_refused_and_leaves_no_state(values: list[bytes]) -> No
     assert set(line.codes()) <= {code.code for code in REJECT_CODES if code.needs == "bytes"}
     assert data_of(line) == {source_of(): {}}
     assert not line.changelogs
+
+
+MARKED = "w-0"
+
+
+@pytest.fixture
+def faulty_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intake's check of instants fails wherever it sees the marked wager."""
+
+    def check(events: pl.DataFrame) -> pl.Series:
+        if MARKED in events["wager_id"]:
+            raise ArithmeticError(events["iin"][0])
+        return check_instants(events)
+
+    monkeypatch.setattr(stage, "check_instants", check)
+
+
+@pytest.mark.usefixtures("faulty_check")
+def test_message_that_our_code_fails_on_costs_itself_alone_and_leaves_its_number_free() -> None:
+    """DESIGN §4, "The same ladder"; clause O9-5.3: the organizer is told, and the bytes are kept."""
+    line, without = Line(), Line()
+    marked = message(wager(sequence=40, wager_id=MARKED))
+    others = [message(wager(sequence=number)) for number in range(1, 40)]
+    elsewhere = batch(source_of(ESIL), [message(wager(organizer_bin=ESIL))])
+    line.poll(batch(source_of(), [*others, marked, message(wager(sequence=41))]), elsewhere)
+    without.poll(batch(source_of(), [*others, Message(b"", marked.key), message(wager(sequence=41))]), elsewhere)
+    (reject,) = line.records("rejected")
+    assert (reject["reject_code"], reject["body"], reject["message_key"]) == ("INTERNAL", marked.value, marked.key)
+    assert line.records("accepted") == without.records("accepted")
+    assert data_of(line) == data_of(without)
+    (receipt,) = line.receipts()
+    assert [told["reject_code"] for told in receipt["rejects"]] == ["INTERNAL"]
+    assert receipt["streams"][0]["missing"] == [{"first": 40, "last": 40}]
+
+
+@pytest.mark.usefixtures("faulty_check")
+def test_stage_stops_where_our_code_fails_on_every_message() -> None:
+    line = Line()
+    line.take(message(wager(wager_id="w-good")))
+    before = data_of(line)
+    with pytest.raises(InvariantBroken, match="our fault") as raised:
+        line.take(*(message(wager(sequence=number, wager_id=MARKED)) for number in range(2, 60)))
+    assert IIN not in str(raised.value)
+    assert data_of(line) == before
+    assert len(line.records("accepted")) == 1
 
 
 def test_file_sent_again_adds_duplicates_to_the_receipts_and_nothing_else() -> None:

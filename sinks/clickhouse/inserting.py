@@ -6,8 +6,7 @@ Promises  nothing is sent before the assignment is confirmed; a range whose `loa
           ClickHouse does not answer is asked again for a bounded time (DESIGN §5 "Loader"; box: sinks/clickhouse)
 
 The loader calls `load` in a thread of its own, beside which it fetches and decodes what comes next. Months of a range
-are sent ascending and ranges one after the other: the engine is the slower side, and two inserts at a time are no
-quicker on it than one.
+are sent ascending and ranges one after the other: so one request at a time may be on its way when the process ends.
 """
 
 from __future__ import annotations

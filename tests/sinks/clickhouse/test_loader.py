@@ -61,7 +61,8 @@ class World:
     """Kafka and ClickHouse as far as a loader sees them, and an adversary who decides at every request.
 
     offsets: of the committed records; the holes are markers and aborted records. seed: of the adversary, who spoils
-    at most faults_left requests, a third of those that he can. allowed: what he may do to them.
+    at most faults_left requests, `share` of those that he can: if many, a process dies in its first round.
+    allowed: what he may do to them.
     late: inserts that were sent by a process that is no more and arrive at some time, or never.
     """
 
@@ -80,6 +81,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.draw = random.Random(self.seed)
+        self.share = self.draw.choice([1 / 3, 1 / 8, 1 / 25])
 
     def kill(self) -> NoReturn:
         self.dead = True
@@ -93,7 +95,7 @@ class World:
             self.take(*self.late.pop(self.draw.randrange(len(self.late))))
             self.seen.add("arrival")
         possible = [kind for kind in kinds if kind in self.allowed]
-        if not possible or self.faults_left == 0 or self.draw.random() > 1 / 3:
+        if not possible or self.faults_left == 0 or self.draw.random() > self.share:
             return ""
         self.faults_left -= 1
         fault = self.draw.choice(possible)

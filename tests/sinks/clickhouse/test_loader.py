@@ -186,6 +186,8 @@ class FakeGroup:
         if world.fault("rebalance"):
             self.position, self.is_member = None, False
             self.on_revoked()
+            assert world.second is not None
+            assert world.second.thread is None, "the partitions went while a request was on its way"
         if self.position is None:
             try:
                 self.is_member = True

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     session_timeout_ms: int = Field(10_000, ge=1000, description="After this silence a worker loses its partitions.")
     status_file: Path | None = Field(None, description="Where a worker writes how it is (JSON); none: nowhere.")
     loader_rows_max: int = Field(100_000, ge=1, description="Rows of one insert, at most.")
-    loader_wait_ms: int = Field(100, ge=1, description="How long the loader gathers rows before it inserts.")
+    loader_wait_ms: int = Field(200, ge=1, description="How long the loader gathers rows before it inserts.")
     gateway_host: str = Field(
         "127.0.0.1", description="Address on which the gateway listens; needs TLS but on loopback."
     )

@@ -5,12 +5,14 @@ Writes    tables ledger, rejected, alerts, receipts; the offsets of the group `l
 Promises  a record is a row once its offset is committed, and is one row, whatever is killed, stopped or repeated when;
           what cannot be put right stops the process with the error's exit code (DESIGN §5; box: sinks/clickhouse)
 
-A round, for all partitions of one fetch; `pending` says why each step is as it is:
-  1. decode, look for gaps, cut by month: nothing has been said to anybody yet
-  2. note each partition's range in the metadata of its committed offset
-  3. insert each range's months, ascending, each as one block under its token
-  4. ask the tables whether they hold it all: an engine was seen to acknowledge an insert that it had refused
-  5. commit the offsets behind the ranges
+Two threads. The first fetches, decodes and talks to the group; the second inserts (`inserting`). A round, for all
+partitions of one fetch; `pending` says why each step is as it is:
+  1. decode, look for gaps, cut by month: nothing has been said to anybody yet, and the round before may be on its way
+  2. wait until the round before is inserted, and found in the tables: an engine was seen to acknowledge an insert that
+     it had refused
+  3. commit, in one request, the offsets behind the round before and, in their metadata, each partition's new range
+  4. let the second thread insert each range's months, ascending, each as one block under its token; go on with 1.
+So a partition has one noted range at a time, and its ranges are inserted and committed in order.
 """
 
 from __future__ import annotations
@@ -22,33 +24,30 @@ import signal
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esep.errors import EsepError, InvariantBroken, SinkUnavailable
-from esep.lineage import TopicPartition
 from esep.security import client_security
-from esep.sinks.clickhouse.frames import Records, Rows, rows_of
+from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.group import LoaderGroup, Mark, Superseded
-from esep.sinks.clickhouse.pending import EARLIEST, Pending, resume, to_insert, token
+from esep.sinks.clickhouse.inserting import Inserter, Range
+from esep.sinks.clickhouse.pending import EARLIEST, Pending, resume
 from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.store import Held, Store
-from esep.sinks.clickhouse.tables import table_of, topics_to_load
+from esep.sinks.clickhouse.tables import topics_to_load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeVar
+    from concurrent.futures import Executor, Future
 
+    from esep.lineage import TopicPartition
     from esep.settings import Settings
-    from esep.sinks.clickhouse.tables import Table
-
-    T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 STATUS_S = 1.0  # The status file, and offsets behind markers alone, are written at most once a second.
-SINK_S_MAX = 60.0  # A ClickHouse that restarts is back within seconds; then the process ends and is started anew.
-BACKOFF_S, BACKOFF_S_MAX = 0.1, 2.0
 
 
 def run_loader(
@@ -57,18 +56,18 @@ def run_loader(
     """Load until SIGTERM or SIGINT; return the exit code: 0, or that of the error that stopped the loader.
 
     organizer_bins: whose receipts are loaded. on_step: called with the name of each step of a round when it is done
-    (`decoded`, `noted`, `inserted`, `advanced`, and `reread` when a noted range is repeated), so that tests can stop
-    between any two.
+    (`decoded`, `noted`, `inserted`, `advanced`, and `reread` when a noted range is repeated; `inserted` in the second
+    thread), so that tests can stop between any two.
     """
     logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # What it warns of is raised as well.
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        loader = Loader(
-            settings, Store(settings), partial(read_range, security=client_security(settings)), stop, on_step
-        )
-        loader.run(topics_to_load(settings, organizer_bins), LoaderGroup)
+        read = partial(read_range, security=client_security(settings))
+        with ThreadPoolExecutor(1, "insert") as second:
+            loader = Loader(settings, Store(settings), read, stop, on_step, second)
+            loader.run(topics_to_load(settings, organizer_bins), LoaderGroup)
     except EsepError as error:
         if not (stop.is_set() and isinstance(error, SinkUnavailable)):  # What was noted is repeated at the next start.
             LOG.error("loader-%d stopped. %s", settings.ordinal, error)  # noqa: TRY400 - its text says what to do
@@ -76,29 +75,18 @@ def run_loader(
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """One partition's part of a round: a noted range, its rows, and which months of them are not in the table yet."""
+class Round(NamedTuple):
+    """What the second thread is inserting; inserted: what the tables hold then (`Inserter.load`)."""
 
-    pending: Pending
-    rows: Rows
-    months: dict[int, int]
-
-    @property
-    def noted(self) -> Mark:
-        """What is committed while the range is being inserted."""
-        return Mark(self.pending.first, self.pending.encode())
-
-    @property
-    def done(self) -> Mark:
-        """What is committed once it is inserted."""
-        return Mark(self.pending.last + 1)
+    ranges: list[Range]
+    inserted: Future[dict[TopicPartition, Held]]
 
 
 class Loader:
-    """One loader process. Everything runs on its only thread, the group's callbacks within `fetch`.
+    """One loader process. Its thread runs everything but `Inserter.load`, the group's callbacks within `fetch`.
 
-    store, read, and the group that `run` makes, are all that it knows of the world.
+    store, read, and the group that `run` makes, are all that it knows of the world. second: runs what it is given in
+    another thread, one after the other.
     """
 
     _group: LoaderGroup
@@ -110,14 +98,20 @@ class Loader:
         read: Callable[[str, TopicPartition, int, int], Iterable[Records]],
         stop: threading.Event,
         on_step: Callable[[str], None],
+        second: Executor,
     ) -> None:
         self._settings = settings
+        self._place = f"loader-{settings.ordinal}"
         self._store = store
+        self._inserter = Inserter(self._place, store, stop, self._confirm, on_step)
         self._read = read
         self._stop = stop
         self._on_step = on_step
-        self._next: dict[TopicPartition, int] = {}  # Of each assigned partition the next offset to load.
-        self._held: dict[TopicPartition, Held] = {}  # What the tables hold of it, all offsets below included.
+        self._second = second
+        self._round: Round | None = None
+        self._next: dict[TopicPartition, int] = {}  # Of each assigned partition the next offset to decode.
+        self._last_rows: dict[TopicPartition, dict[TopicPartition, int]] = {}  # Per cause, of all offsets below.
+        self._held: dict[TopicPartition, Held] = {}  # What the tables hold of it, the round in progress excepted.
         self._counters: Counter[tuple[str, TopicPartition]] = Counter()
         self._ready = False
         self._looked_at = float("-inf")
@@ -128,90 +122,82 @@ class Loader:
         try:
             while not self._stop.is_set():
                 fetched = self._group.fetch(self._settings.loader_rows_max, self._settings.loader_wait_ms / 1000)
-                try:
-                    self._load([records for records in fetched if records.source in self._next])
-                    self._look_around()
-                except Superseded:
-                    self._forget()
+                self._unless_superseded(partial(self._load, fetched))
+            self._unless_superseded(partial(self._advance, []))
         finally:
             self._ready = False
+            if self._round is not None:
+                self._round.inserted.exception()  # Waited for: the store is still in use.
             self._write_status()
             self._group.close()
             self._store.close()
 
+    def _unless_superseded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Superseded:
+            self._forget()
+
     def _load(self, fetched: list[Records]) -> None:
-        """One round."""
-        if not fetched:
-            return
-        ranges = [self._range_of(records) for records in fetched]
-        self._on_step("decoded")
-        self._group.commit({one.rows.source: one.noted for one in ranges})
-        self._on_step("noted")
-        for one in ranges:
-            self._insert(one, ranges)
-        self._verify(ranges)
-        self._group.commit({one.rows.source: one.done for one in ranges})
-        self._on_step("advanced")
-        for one in ranges:
-            self._next[one.rows.source] = one.pending.last + 1
+        """One round up to where the second thread goes on with it."""
+        ranges = [self._range_of(records) for records in fetched if records.source in self._next]
+        if ranges:
+            self._on_step("decoded")
+        self._advance(ranges)
+        self._look_around()
 
     def _range_of(self, records: Records) -> Range:
         source = records.source
         first = self._next[source]
         if records.offsets[0] < first:
             raise InvariantBroken(f"{source}: offset {records.offsets[0]} came after offset {first - 1} was loaded")
-        rows = rows_of(records, self._held[source].last_rows)
+        rows = rows_of(records, self._last_rows[source])
         pending = Pending(first, records.offsets[-1], len(records.offsets), rows.table.layout)
-        return Range(pending, rows, rows.months())
+        self._next[source] = pending.last + 1
+        self._last_rows[source] = {**self._last_rows[source], **rows.last_rows}
+        return Range.of(pending, rows, rows.months())
 
-    def _insert(self, one: Range, ranges: list[Range]) -> None:
-        """Insert the months of a range. ranges: all that are noted, to be noted again where confirmation is due."""
-        table, source = one.rows.table, one.rows.source
-        marks = {other.rows.source: other.noted for other in ranges}
-        for month in one.months:
-            block, name = one.rows.block(month), token(source, one.pending, month, table.name)
+    def _advance(self, ranges: list[Range]) -> None:
+        """Finish the round in progress, if there is one, and begin one with these ranges, if there are any."""
+        done = self._finished()
+        marks = {one.source: one.done for one in done} | {one.source: one.noted for one in ranges}
+        if not marks:
+            return
+        self._group.commit(marks)
+        if done:
+            self._on_step("advanced")
+        if ranges:
+            self._on_step("noted")
+            self._round = Round(ranges, self._second.submit(self._inserter.load, ranges, dict(self._held)))
 
-            def send(block: bytes = block, name: str = name) -> None:
-                if not self._group.is_confirmed():
-                    self._group.commit(marks)
-                self._store.insert(table, name, block)
+    def _finished(self) -> list[Range]:
+        """Return the ranges of the round in progress once they are in the tables, or raise what stopped it."""
+        if self._round is None:
+            return []
+        ranges, inserted = self._round
+        self._held.update(inserted.result())
+        self._round = None
+        self._count(ranges)
+        return ranges
 
-            self._surely(send)
-            self._counters["inserts", source] += 1
-            self._counters["rows", source] += one.months[month]
-            self._on_step("inserted")
-
-    def _verify(self, ranges: list[Range]) -> None:
-        """Take over what the tables hold now, or raise SinkUnavailable if a month that was inserted is not there.
-
-        What is missing is inserted at the next start, for the ranges are noted. Counts may also differ because rows of
-        one identity were merged or an old partition was dropped; then the range itself is looked up.
-        """
-        now = self._ask_held([one.rows.source for one in ranges])
+    def _count(self, ranges: list[Range]) -> None:
         for one in ranges:
-            source, table = one.rows.source, one.rows.table
-            held = replace(now[source], last_rows={**self._held[source].last_rows, **one.rows.last_rows})
-            if now[source] != held or held.rows != self._held[source].rows + sum(one.months.values()):
-                self._look_up(table, source, one)
-            self._held[source] = held
+            self._counters["inserts", one.source] += len(one.months)
+            self._counters["rows", one.source] += sum(one.months.values())
 
-    def _look_up(self, table: Table, source: TopicPartition, one: Range) -> None:
-        present = self._surely(lambda: self._store.present(table, source, one.pending, one.months))
-        if missing := to_insert(source, one.months, present):
-            raise SinkUnavailable(
-                f"{source}: table {table.name} does not hold what ClickHouse acknowledged",
-                detail=f"months {missing} of offsets {one.pending.first} to {one.pending.last}",
-                hint="see ClickHouse's log; a loader that is started anew inserts it again",
-            )
-        LOG.warning(
-            "loader-%d: %s: table %s holds other counts than expected", self._settings.ordinal, source, table.name
-        )
+    def _confirm(self, noted: Mapping[TopicPartition, Mark]) -> None:
+        """Return if the assignment is confirmed, if need be by noting again what is noted; in the second thread.
+
+        While that thread works, the group cannot give the partitions away unnoticed: `_forget` waits for it.
+        """
+        if not self._group.is_confirmed():
+            self._group.commit(noted)
 
     def _recover(self, sources: list[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Take over these partitions: repeat what is noted, compare offsets and rows, return where to read on."""
-        LOG.info("loader-%d: assigned %d partitions", self._settings.ordinal, len(sources))
+        LOG.info("%s: assigned %d partitions", self._place, len(sources))
         self._forget()
-        committed, self._held = self._group.committed(sources), self._ask_held(sources)
+        committed, self._held = self._group.committed(sources), self._inserter.held(sources)
         starts = {}
         for source in sources:
             way = resume(source, committed[source], self._held[source].offset_max)
@@ -219,9 +205,10 @@ class Loader:
                 self._repeat(source, way.pending)
             starts[source] = self._group.earliest(source) if way.offset == EARLIEST else way.offset
         self._next = starts
+        self._last_rows = {source: held.last_rows for source, held in self._held.items()}
         self._ready = True
         self._write_status()
-        return starts
+        return dict(starts)
 
     def _repeat(self, source: TopicPartition, noted: Pending) -> None:
         """Insert what is not there of a range that a predecessor noted, and commit the offset behind it."""
@@ -234,56 +221,49 @@ class Loader:
                 f"{source}: a noted range does not hold what was noted", detail=f"{noted}, {len(records.offsets)} read"
             )
         rows = rows_of(records, None)
-        read = rows.months()
         self._on_step("reread")
-        present = self._surely(lambda: self._store.present(rows.table, source, noted, read))
-        missing = {month: read[month] for month in to_insert(source, read, present)}
-        one = Range(replace(noted, layout=rows.table.layout), rows, missing)
+        missing = self._inserter.missing(source, noted, rows.months())
+        one = Range.of(replace(noted, layout=rows.table.layout), rows, missing)
         self._group.commit({source: one.noted})
-        self._insert(one, [one])
-        self._verify([one])
+        self._held.update(self._inserter.load([one], self._held))
+        self._count([one])
         self._group.commit({source: one.done})
         self._on_step("advanced")
-        LOG.info("loader-%d: %s: repeated offsets %d to %d", self._settings.ordinal, source, noted.first, noted.last)
-
-    def _ask_held(self, sources: list[TopicPartition]) -> dict[TopicPartition, Held]:
-        found: dict[TopicPartition, Held] = {}
-        for table in {table_of(source.topic).name: table_of(source.topic) for source in sources}.values():
-            found.update(self._surely(lambda table=table: self._store.held(table)))  # type: ignore[misc]
-        return {source: found.get(source, Held()) for source in sources}
-
-    def _surely(self, request: Callable[[], T]) -> T:
-        """Return the answer, repeating the same request while ClickHouse does not answer; then SinkUnavailable."""
-        give_up_at, backoff_s = time.monotonic() + SINK_S_MAX, BACKOFF_S
-        while True:
-            try:
-                return request()
-            except SinkUnavailable as error:
-                LOG.warning("loader-%d: %s; again in %.1f s", self._settings.ordinal, error.what, backoff_s)
-                if time.monotonic() > give_up_at or self._stop.wait(backoff_s):
-                    raise
-                backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
+        LOG.info("%s: %s: repeated offsets %d to %d", self._place, source, noted.first, noted.last)
 
     def _look_around(self) -> None:
-        """Once a second: commit offsets behind markers that no record follows, and write the status."""
+        """Once a second: commit offsets behind markers that no record follows, and write the status.
+
+        Not of partitions that are being inserted: there the offset stays before the noted range.
+        """
         if time.monotonic() < self._looked_at + STATUS_S:
             return
         self._looked_at = time.monotonic()
+        busy = {one.source for one in self._round.ranges} if self._round is not None else set()
         positions = self._group.positions(self._next)
-        behind = {source: offset for source, offset in positions.items() if offset > self._next[source]}
+        behind = {
+            source: offset for source, offset in positions.items() if offset > self._next[source] and source not in busy
+        }
         if behind:
             self._group.commit({source: Mark(offset) for source, offset in behind.items()})
             self._next.update(behind)
         self._write_status()
 
     def _forget(self) -> None:
-        self._next, self._held, self._ready = {}, {}, False
+        """Drop what is at hand; the second thread stops at its next insert, for nothing is confirmed any more.
+
+        Its last request is waited for. Raises what only it knows: a broken invariant.
+        """
+        error = self._round.inserted.exception() if self._round is not None else None
+        self._round, self._next, self._last_rows, self._held, self._ready = None, {}, {}, {}, False
+        if error is not None and not isinstance(error, Superseded | SinkUnavailable):
+            raise error
 
     def status(self) -> dict[str, Any]:
         """Return how far the loader is: per partition the next offset, and what this process inserted."""
         return {
             "pid": os.getpid(),
-            "place": f"loader-{self._settings.ordinal}",
+            "place": self._place,
             "state": "stopped" if self._stop.is_set() else "ready" if self._ready else "joining",
             "positions": {str(source): offset for source, offset in sorted(self._next.items())},
             "rows": self._counted("rows"),

@@ -6,8 +6,9 @@ Promises  no I/O; for any order of crashes, repetitions and late arrivals each r
           lives as long as whoever may still send it (DESIGN §5 "Loader"; box: sinks/clickhouse)
 
 The steps of one round, per partition: the range is noted in the commit's metadata, the offset unchanged (1); each month
-of it is inserted under its token, in ascending order (2); the offset moves behind the range and the metadata is empty
-again (3). Who finds a noted range repeats exactly that one before anything else.
+of it is inserted under its token, in ascending order (2); the offset moves behind the range, and the metadata is empty
+again or, in the same commit, notes the next range (3). Who finds a noted range repeats exactly that one before anything
+else.
 """
 
 from __future__ import annotations

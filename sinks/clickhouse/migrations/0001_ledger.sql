@@ -4,9 +4,11 @@
 -- No second order for an organizer's day yet: a projection of ten columns adds a fifth to the bytes and half to an
 -- insert's time, one of positions alone makes such a query slower than no projection (measured). The roll-up by organizer
 -- and day is to answer those questions.
--- Deduplication window: the tokens of 24 h at peak. The loader gathers for 0.1 s and inserts for some 0.06 s (an estimate, four
--- partitions), which makes 6 cycles a second x 4 partitions x 86,400 s = 2,073,600. A million tokens that are in the
+-- Deduplication window: the tokens of 24 h at peak. The loader gathers for 0.2 s (loader_wait_ms) while the round before
+-- is inserted, which makes 5 rounds a second x 4 partitions x 86,400 s = 1,728,000. A million tokens that are in the
 -- window take 215 MB of the server's memory and 1.5 s of its start (measured).
+-- Parts below 256 MiB, some 400,000 rows, are compact: of 90 columns a wide part makes some 200 files, which takes more
+-- than twice the processor time of the whole insert into a compact one (measured, docs/decisions/0017).
 -- Codecs: on 369,750 merged postings LZ4 takes 161 bytes a row, ZSTD(1) 104, with Delta 113, with T64 100 (measured).
 CREATE TABLE IF NOT EXISTS ledger
 (
@@ -113,4 +115,5 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 PRIMARY KEY (iin, toDate(occurred_at), organizer_bin)
 ORDER BY (iin, toDate(occurred_at), organizer_bin, stream_id, sequence, revision, leg)
-SETTINGS non_replicated_deduplication_window = 2100000, deduplicate_merge_projection_mode = 'rebuild';
+SETTINGS non_replicated_deduplication_window = 2100000, min_bytes_for_wide_part = 268435456,
+    deduplicate_merge_projection_mode = 'rebuild';

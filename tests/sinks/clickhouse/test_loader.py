@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 import pytest
@@ -62,7 +62,8 @@ class World:
     """Kafka and ClickHouse as far as a loader sees them, and an adversary who decides at every request.
 
     offsets: of the committed records; the holes are markers and aborted records. seed: of the adversary, who spoils
-    at most faults_left requests, a third of those that he can. allowed: what he may do to them.
+    at most faults_left requests, `share` of those that he can: if many, a process dies in its first round.
+    allowed: what he may do to them.
     late: inserts that were sent by a process that is no more and arrive at some time, or never.
     """
 
@@ -76,17 +77,26 @@ class World:
     row_of: dict[int, int] = field(default_factory=dict)
     late: list[tuple[str, list[int]]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    dead: bool = False
+    second: Second | None = None
 
     def __post_init__(self) -> None:
         self.draw = random.Random(self.seed)
+        self.share = self.draw.choice([1 / 3, 1 / 8, 1 / 25])
+
+    def kill(self) -> NoReturn:
+        self.dead = True
+        raise Killed
 
     def fault(self, *kinds: str) -> str:
-        """Return what befalls a request that any of these may befall, most often nothing."""
+        """Return what befalls a request that any of these may befall, most often nothing; threads may take turns."""
+        if self.second is not None:
+            self.second.take_turns()
         if self.late and self.draw.random() < 0.2:
             self.take(*self.late.pop(self.draw.randrange(len(self.late))))
             self.seen.add("arrival")
         possible = [kind for kind in kinds if kind in self.allowed]
-        if not possible or self.faults_left == 0 or self.draw.random() > 1 / 3:
+        if not possible or self.faults_left == 0 or self.draw.random() > self.share:
             return ""
         self.faults_left -= 1
         fault = self.draw.choice(possible)
@@ -102,6 +112,67 @@ class World:
         return Records(SOURCE, offsets, [VALUES[self.offsets.index(offset)] for offset in offsets])
 
 
+class Second:
+    """Stands in for the executor: the second thread, of which the adversary says when it runs.
+
+    One of the two threads runs at a time, so that a seed tells all; they change where an effect is due. At the death of
+    the process this one ends where it stands.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.go, self.back = threading.Semaphore(0), threading.Semaphore(0)
+        self.thread: threading.Thread | None = None
+        self.outcome: Any = None
+        self.error: BaseException | None = None
+
+    def submit(self, work: Callable[..., Any], *given: Any) -> Second:
+        assert self.thread is None, "one round at a time"
+        self.error = None
+        self.thread = threading.Thread(target=self._run, args=(work, given), daemon=True)
+        self.thread.start()
+        return self
+
+    def take_turns(self) -> None:
+        """Change threads, or not, as the adversary likes."""
+        if threading.current_thread() is self.thread:
+            if self.world.draw.random() < 0.5:
+                self.back.release()
+                self.go.acquire()
+                if self.world.dead:
+                    raise Killed
+            return
+        while self.thread is not None and self.world.draw.random() < 0.5:
+            self._let_run()
+            self.world.seen.add("overlap")
+            if self.world.dead:
+                raise Killed
+
+    def exception(self) -> BaseException | None:
+        while self.thread is not None:
+            self._let_run()
+        return self.error
+
+    def result(self) -> Any:
+        if (error := self.exception()) is not None:
+            raise error
+        return self.outcome
+
+    def _let_run(self) -> None:
+        self.go.release()
+        self.back.acquire()
+
+    def _run(self, work: Callable[..., Any], given: tuple[Any, ...]) -> None:
+        self.go.acquire()
+        try:
+            if not self.world.dead:
+                self.outcome = work(*given)
+        except BaseException as error:  # noqa: BLE001 - the other thread raises it
+            self.error = error
+        self.thread = None
+        self.back.release()
+
+
 class FakeGroup:
     """Stands in for LoaderGroup."""
 
@@ -109,14 +180,18 @@ class FakeGroup:
         self.world = world
         self.on_assigned, self.on_revoked = on_assigned, on_revoked
         self.position: int | None = None
+        self.is_member = False
 
     def fetch(self, records_max: int, wait_s: float) -> list[Records]:
         world = self.world
         if world.fault("rebalance"):
+            self.position, self.is_member = None, False
             self.on_revoked()
-            self.position = None
+            assert world.second is not None
+            assert world.second.thread is None, "the partitions went while a request was on its way"
         if self.position is None:
             try:
+                self.is_member = True
                 self.position = self.on_assigned([SOURCE])[SOURCE]
             except Superseded:
                 return []
@@ -130,13 +205,13 @@ class FakeGroup:
     def commit(self, marks: dict[TopicPartition, Mark]) -> None:
         fault = self.world.fault("kill before commit", "kill after commit", "fence")
         if fault == "kill before commit":
-            raise Killed
-        if fault == "fence":
-            self.position = None
+            self.world.kill()
+        if fault == "fence" or not self.is_member:
+            self.position, self.is_member = None, False
             raise Superseded
         self.world.committed = marks[SOURCE]
         if fault == "kill after commit":
-            raise Killed
+            self.world.kill()
 
     def committed(self, sources: list[TopicPartition]) -> dict[TopicPartition, Committed | None]:
         mark = self.world.committed
@@ -149,7 +224,7 @@ class FakeGroup:
         return {} if self.position is None else dict.fromkeys(sources, self.position)
 
     def is_confirmed(self) -> bool:
-        return not self.world.fault("doubt")
+        return not self.world.fault("doubt") and self.is_member
 
     def close(self) -> None:
         pass
@@ -181,7 +256,7 @@ class FakeStore:
         fault = self.world.fault("kill while inserting", "kill after insert", "lose request", "lose answer", "swallow")
         if fault == "kill while inserting":
             self.world.late.append((token, offsets))
-            raise Killed
+            self.world.kill()
         if fault == "lose request":
             raise SinkUnavailable("ClickHouse did not answer")
         if fault != "swallow":  # As the embedded engine did with what it could not write.
@@ -189,7 +264,7 @@ class FakeStore:
         if fault == "lose answer":
             raise SinkUnavailable("ClickHouse did not answer")
         if fault == "kill after insert":
-            raise Killed
+            self.world.kill()
 
     def close(self) -> None:
         pass
@@ -217,7 +292,8 @@ def _month(place: int) -> int:
 
 @pytest.fixture(autouse=True, scope="module")
 def _quiet() -> None:
-    logging.getLogger("esep.sinks.clickhouse.loader").setLevel(logging.ERROR)  # Thousands of retries are no news.
+    for name in ("loader", "inserting"):  # Thousands of retries are no news.
+        logging.getLogger(f"esep.sinks.clickhouse.{name}").setLevel(logging.ERROR)
 
 
 def _run(world: World) -> None:
@@ -228,12 +304,13 @@ def _run(world: World) -> None:
 
     def on_step(step: str) -> None:
         if world.fault("kill between steps"):
-            raise Killed
+            world.kill()
 
     def join(_: Any, topics: Any, *, on_assigned: Any, on_revoked: Any) -> FakeGroup:
         return FakeGroup(world, on_assigned, on_revoked)
 
-    loader = Loader(Settings(), FakeStore(world), read, Impatient(world), on_step)  # type: ignore[arg-type]
+    world.dead, world.second = False, Second(world)
+    loader = Loader(Settings(), FakeStore(world), read, Impatient(world), on_step, world.second)  # type: ignore[arg-type]
     loader.run([REJECTED], join)  # type: ignore[arg-type]
 
 
@@ -255,7 +332,8 @@ def _run_until_loaded(world: World, between: Callable[[], None] = lambda: None) 
 @given(OFFSETS, st.integers(), st.integers(0, 40))
 def test_every_record_is_loaded_once_under_any_schedule(offsets: list[int], seed: int, faults: int) -> None:
     """The adversary kills before and after every effect, fences, rebalances, loses requests and answers, lets the
-    engine acknowledge what it does not store, and delivers the insert of a dead process at any later time.
+    engine acknowledge what it does not store, delivers the insert of a dead process at any later time, and lets the
+    thread that inserts and the one that goes on take turns at every effect.
     """
     world = World(offsets, seed, faults)
     _run_until_loaded(world)
@@ -281,7 +359,7 @@ def test_adversary_does_all_that_he_can() -> None:
     worlds = [World(list(range(0, 60, 2)), seed, 20) for seed in range(50)]
     for world in worlds:
         _run_until_loaded(world)
-    assert set.union(*(world.seen for world in worlds)) == {*FAULTS, "arrival"}
+    assert set.union(*(world.seen for world in worlds)) == {*FAULTS, "arrival", "overlap"}
 
 
 # From here on with real processes.

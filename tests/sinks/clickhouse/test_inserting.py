@@ -1,0 +1,108 @@
+"""A range is sent only under a confirmed assignment, in order, and counts as loaded only where its table holds it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from esep.codec import encode
+from esep.errors import SinkUnavailable
+from esep.lineage import TopicPartition
+from esep.schemas import schema
+from esep.sinks.clickhouse import inserting
+from esep.sinks.clickhouse.frames import Records, rows_of
+from esep.sinks.clickhouse.group import Mark, Superseded
+from esep.sinks.clickhouse.inserting import Inserter, Range
+from esep.sinks.clickhouse.pending import Pending, token
+from esep.sinks.clickhouse.store import Held
+from esep.sinks.clickhouse.tables import LEDGER_TABLE
+from esep.topics import ACCEPTED, LEDGER
+from tests.sinks.line import postings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from esep.sinks.clickhouse.tables import Table
+
+SOURCES = [TopicPartition(LEDGER, 0), TopicPartition(LEDGER, 1)]
+ROWS = 30
+
+
+class FakeStore:
+    """Stands in for Store: keeps names of what happens; refuses the first requests, and stores what it is told to."""
+
+    def __init__(self, refused: int = 0, stored: int = ROWS) -> None:
+        self.happened: list[str] = []
+        self.refused, self.stored = refused, stored
+
+    def insert(self, table: Table, name: str, block: bytes) -> None:
+        if self.refused:
+            self.refused -= 1
+            raise SinkUnavailable("ClickHouse did not answer")
+        self.happened.append(name)
+
+    def held(self, table: Table) -> dict[TopicPartition, Held]:
+        return {
+            source: Held(ROWS, self.stored, {TopicPartition(ACCEPTED, source.partition): ROWS}) for source in SOURCES
+        }
+
+    def present(
+        self, table: Table, source: TopicPartition, pending: Pending, months: Mapping[int, int]
+    ) -> dict[int, int]:
+        return {month: rows for month, rows in months.items() if self.stored == 0 or month != min(months)}
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inserting, "BACKOFF_S", 0.0)
+
+
+def test_each_insert_is_confirmed_before_it_is_sent_and_months_ascend() -> None:
+    store, ranges = FakeStore(), [_range(source) for source in SOURCES]
+    held = _inserter(store, lambda _: store.happened.append("confirmed")).load(ranges, dict.fromkeys(SOURCES, Held()))
+    names = [token(one.source, one.pending, month, "ledger") for one in ranges for month in sorted(one.months)]
+    assert len(names) == 6
+    assert store.happened == [step for name in names for step in ("confirmed", name)]
+    assert [held[source].last_rows for source in SOURCES] == [one.last_rows for one in ranges]
+
+
+def test_insert_that_is_sent_again_is_confirmed_again() -> None:
+    store = FakeStore(refused=2)
+    marks: list[Mapping[TopicPartition, Mark]] = []
+    one = _range(SOURCES[0])
+    _inserter(store, marks.append).load([one], {SOURCES[0]: Held()})
+    assert marks == [{SOURCES[0]: one.noted}] * 5
+
+
+def test_nothing_is_sent_once_the_assignment_is_gone() -> None:
+    def gone(_: Mapping[TopicPartition, Mark]) -> None:
+        raise Superseded
+
+    store = FakeStore()
+    with pytest.raises(Superseded):
+        _inserter(store, gone).load([_range(SOURCES[0])], {SOURCES[0]: Held()})
+    assert store.happened == []
+
+
+def test_acknowledged_month_that_is_not_in_the_table_is_an_error() -> None:
+    with pytest.raises(SinkUnavailable, match="does not hold what ClickHouse acknowledged") as raised:
+        _inserter(FakeStore(stored=ROWS - 1)).load([_range(SOURCES[0])], {SOURCES[0]: Held()})
+    assert "202609" in str(raised.value)
+
+
+def test_other_counts_pass_where_the_range_itself_is_there() -> None:
+    """As after a merge of rows of one identity, or where an old partition was dropped."""
+    held = _inserter(FakeStore(stored=0)).load([_range(SOURCES[0])], {SOURCES[0]: Held()})
+    assert held[SOURCES[0]].rows == 0
+
+
+def _inserter(store: FakeStore, confirm: Any = lambda _: None) -> Inserter:
+    return Inserter("loader-0", store, threading.Event(), confirm, lambda _: None)  # type: ignore[arg-type]
+
+
+def _range(source: TopicPartition) -> Range:
+    values = encode(postings(ROWS, partition=source.partition), schema("ledger"))
+    rows = rows_of(Records(source, list(range(ROWS)), list(values)), {})
+    return Range.of(Pending(0, ROWS - 1, ROWS, LEDGER_TABLE.layout), rows, rows.months())

@@ -79,7 +79,7 @@ def rows_of(records: Records, last_rows: Mapping[TopicPartition, int] | None) ->
     """
     table = table_of(records.source.topic)
     frame = read(records, table.record)
-    counted = _counted(records.source, frame, last_rows)
+    counted = _counted(records, frame, last_rows)
     return Rows(records.source, table, _as_table(frame, records, table), counted)
 
 
@@ -99,7 +99,7 @@ def read(records: Records, record: str) -> pl.DataFrame:
 
 
 def _counted(
-    source: TopicPartition, frame: pl.DataFrame, last_rows: Mapping[TopicPartition, int] | None
+    records: Records, frame: pl.DataFrame, last_rows: Mapping[TopicPartition, int] | None
 ) -> dict[TopicPartition, int]:
     """Return the last row of each lane; RowGap if one is not dense."""
     row = pl.col("row")
@@ -112,12 +112,25 @@ def _counted(
         expected = first if last_rows is None else last_rows.get(cause, 0) + 1
         if not dense or first != expected:
             raise RowGap(
-                f"lane {cause} to {source}: rows are not last + 1",
-                detail=f"row {expected} was expected, rows {first} to {last} came" + ("" if dense else " with a hole"),
+                f"lane {cause} to {records.source}: rows are not last + 1",
+                detail=f"row {expected} was expected, rows {first} to {last} came"
+                + ("" if dense else f"; {_first_step(records, frame, cause)}"),
                 hint="records were lost or written twice; see `esep reconcile`",
             )
         counted[cause] = last
     return counted
+
+
+def _first_step(records: Records, frame: pl.DataFrame, cause: TopicPartition) -> str:
+    """Return where the rows of a lane first go on by another number than the next one."""
+    rows = frame.with_columns(offset=pl.Series(records.offsets)).filter(
+        cause_topic=cause.topic, cause_partition=cause.partition
+    )
+    steps = rows.with_columns(before=pl.col("row").shift(1), behind=pl.col("offset").shift(1))
+    row, offset, before, behind = (
+        steps.filter(pl.col("row") != pl.col("before") + 1).select("row", "offset", "before", "behind").row(0)
+    )
+    return f"row {row} at offset {offset} follows row {before} at offset {behind}"
 
 
 def _as_table(frame: pl.DataFrame, records: Records, table: Table) -> pl.DataFrame:

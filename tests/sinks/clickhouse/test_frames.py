@@ -68,7 +68,7 @@ def test_rows_that_are_not_last_plus_one_are_refused(places: list[int], last: in
 
 def test_range_read_again_may_begin_anywhere_but_has_no_hole() -> None:
     assert rows_of(_records([7, 8, 9]), None).last_rows == {LANE: 10}
-    with pytest.raises(RowGap):
+    with pytest.raises(RowGap, match="row 10 at offset 1 follows row 8 at offset 0"):
         rows_of(_records([7, 9]), None)
 
 

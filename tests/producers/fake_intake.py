@@ -18,10 +18,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from esep.codec import decode_body, encode_body, encode_one, wire_header
-from esep.events import PAYOUT, WAGER
 from esep.schemas import schema
 from esep.topics import events_topic, receipts_topic
 from tests.support.receipt_signing import SIGNING_KEY
+
+PAYOUT, WAGER = schema("payout"), schema("wager")
 
 WAIT_S = 30.0
 PARTITIONS = 2

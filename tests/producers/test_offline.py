@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from esep.clock import to_ms
 from esep.codec import wire_header
 from esep.codes import BY_CODE, FLAGS
-from esep.events import CORRECTION
 from esep.origin import UNKNOWN_PARTITION
 from esep.partitioner import partition_of
 from esep.producers.offline import Messages, OfflineIntake, all_at
+from esep.schemas import schema
 from tests.stream_apps.intake.made_up import (
     ALATAU,
     BAIGE,
@@ -50,6 +50,8 @@ INSTANTS = st.sampled_from(
         datetime(9999, 12, 30, tzinfo=UTC),
     ]
 )
+
+CORRECTION = schema("correction")
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "organizer_bin": st.sampled_from([ALATAU, ESIL, ""]),
     "stream_id": STREAMS,

@@ -9,10 +9,12 @@ import pytest
 
 from esep.checks import check_form
 from esep.codec import decode_one
-from esep.events import CORRECTION, PAYOUT, WAGER
 from esep.producers.simulate.corrections import REPAIR, REPLACE, VOID, correction_kind
 from esep.producers.simulate.generator import ACCEPTED, CORRECTING, REJECTED
+from esep.schemas import schema
 from tests.producers.simulate.made import all_messages, plan
+
+CORRECTION, PAYOUT, WAGER = schema("correction"), schema("payout"), schema("wager")
 
 
 @pytest.fixture(scope="module")

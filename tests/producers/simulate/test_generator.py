@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from esep.codec import decode
 from esep.codes import BY_CODE
-from esep.events import EVENT_RECORDS, PAYOUT, WAGER
+from esep.events import EVENT_RECORDS
 from esep.lineage import TopicPartition
 from esep.producers.simulate.generator import ACCEPTED, CORRECTING, DUPLICATE, GOOD, REPETITION, messages
 from esep.producers.simulate.kinds import KINDS
+from esep.schemas import schema
 from tests.producers.simulate.made import UNTIL, all_messages, plan
 from tests.stream_apps.intake.made_up import Line, Message, batch, new_stage
+
+PAYOUT, WAGER = schema("payout"), schema("wager")
 
 RECEIVED_AT = UNTIL + timedelta(hours=1)
 

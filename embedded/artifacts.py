@@ -68,8 +68,8 @@ class Artifact:
 
         >>> Artifact("org.slf4j:slf4j-api:1.7.36", "0" * 64).file_name
         'slf4j-api-1.7.36.jar'
-        >>> Artifact("io.apicurio:apicurio-registry-app:tar.gz:all:3.3.3", "0" * 64).file_name
-        'apicurio-registry-app-3.3.3-all.tar.gz'
+        >>> Artifact("org.apache.kafka:kafka-clients:zip:sources:4.3.1", "0" * 64).file_name
+        'kafka-clients-4.3.1-sources.zip'
         """
         _, name, *kind, version = self.coordinate.split(":")
         return f"{name}-{version}-{kind[1]}.{kind[0]}" if kind else f"{name}-{version}.jar"

@@ -52,11 +52,11 @@ class Standing:
 
 
 class Registry:
-    """A registry at an address, such as https://registry.example:8081. Raises SettingInvalid if that is no http one."""
+    """A registry at an address, such as https://schemas.example:8081. Raises SettingInvalid if that is no http one."""
 
     def __init__(self, url: str) -> None:
         if not url.startswith(("http://", "https://")):
-            raise SettingInvalid(f"{url!r} is no address of a registry", hint="such as https://registry.example:8081")
+            raise SettingInvalid(f"{url!r} is no address of a registry", hint="such as https://schemas.example:8081")
         self.url = url.rstrip("/")
 
     def id_of(self, schema: Schema) -> int | None:

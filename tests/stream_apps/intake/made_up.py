@@ -92,8 +92,8 @@ def payout(**changes: Any) -> dict[str, Any]:
 
 LONGER: dict[str, Any] = {
     "account_id": "A-17", "payment_provider": "Халық Банкі", "balance_before_tiyn": 900_00,
-    "balance_after_tiyn": 400_00, "bonus_tiyn": 100_00, "device_kind": "PHONE", "device_id": "0f" * 8, "bet_kind": "SINGLE",
-    "market_names": ["Исход матча"],
+    "balance_after_tiyn": 400_00, "bonus_tiyn": 100_00, "device_kind": "PHONE", "device_id": "0f" * 8,
+    "bet_kind": "SINGLE", "market_names": ["Исход матча"],
 }  # fmt: skip
 
 

@@ -27,9 +27,9 @@ schemas = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     no_args_is_help=True,
-    help="""The schemas in a Confluent-compatible registry.
+    help="""The schemas in a registry with Confluent's interface.
 
-    Example: [bold]esep schemas check --registry https://schemas.example:8081[/]
+    Example: [bold]esep schemas check --registry http://schemas:8081[/]
     """,
 )
 
@@ -38,7 +38,7 @@ schemas = typer.Typer(
 def publish(registry: Url = "", as_json: AsJson = False) -> None:
     """Publish every schema that the registry has not, the oldest version of each first, held to FULL_TRANSITIVE.
 
-    Example: [bold]esep schemas publish --registry https://schemas.example:8081[/]
+    Example: [bold]esep schemas publish --registry http://schemas:8081[/]
     """
     there = _registry(registry)
     known = sorted(all_schemas(), key=lambda one: (one.version, one.id))
@@ -49,7 +49,7 @@ def publish(registry: Url = "", as_json: AsJson = False) -> None:
 def check(registry: Url = "", as_json: AsJson = False) -> None:
     """Say of every schema whether the registry has it, would take it, and holds it to FULL_TRANSITIVE.
 
-    Example: [bold]esep schemas check --registry https://schemas.example:8081[/]
+    Example: [bold]esep schemas check --registry http://schemas:8081[/]
     """
     there = _registry(registry)
     found = [there.standing(one) for one in all_schemas()]

@@ -28,7 +28,10 @@ def fingerprints_of(decoded: Decoded, values: Sequence[bytes | None], digests: l
     """Return the digests (SHA-256 of each value) themselves where no event would be written otherwise, else a copy."""
     fingerprints = digests
     for schema, frame in decoded.frames.items():
-        free = upgraded({schema: _writable_otherwise(frame, schema)}, schema.record)
+        some = _writable_otherwise(frame, schema)
+        if some.is_empty():  # The usual case while bets name no selections.
+            continue
+        free = upgraded({schema: some}, schema.record)
         for place, ours in zip(free[INDEX], encode_oldest(free, schema.record), strict=True):
             if ours != values[place]:
                 fingerprints = fingerprints.copy() if fingerprints is digests else fingerprints

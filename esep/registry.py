@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 LEVEL = "FULL_TRANSITIVE"
 _ANSWER_S_MAX = 20.0  # A registry answers in milliseconds; one that has just started takes a second or two.
 _ANSWER_BYTES_MAX = 4 * 1024 * 1024
-_MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+_MEDIA_TYPE = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a schema stands with a registry. id: None where it is not published there.
+    """How a schema stands there. id: None where it is not published there.
 
     level: the compatibility to which the registry holds its subject. faults: why the registry would not take it.
     """
@@ -52,11 +52,11 @@ class Standing:
 
 
 class Registry:
-    """A registry at an address, such as https://schemas.example:8081. Raises SettingInvalid if that is no http one."""
+    """A registry at an address, such as http://schemas:8081. Raises SettingInvalid if that is no http one."""
 
     def __init__(self, url: str) -> None:
         if not url.startswith(("http://", "https://")):
-            raise SettingInvalid(f"{url!r} is no address of a registry", hint="such as https://schemas.example:8081")
+            raise SettingInvalid(f"{url!r} is no address of a registry", hint="such as http://schemas:8081")
         self.url = url.rstrip("/")
 
     def id_of(self, schema: Schema) -> int | None:

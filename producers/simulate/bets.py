@@ -144,6 +144,9 @@ def _payment(people: People, person: np.ndarray, online: np.ndarray, draw: np.ra
         instrument_kind=pl.when(own).then("kind"),
         instrument_hash=pl.when(own).then("digest"),
         instrument_key_version=pl.when(own).then(pl.lit(1, pl.Int32)),
+        _kind="kind",
+        _digest="digest",
+        _own_method=by_instrument,
     ).to_dict()  # fmt: skip
 
 
@@ -236,8 +239,10 @@ def _on_account(paid: pl.DataFrame, event_type: str, before: pl.Expr, after: pl.
         for name, kind in EVENT_SCHEMA.items()
         if name not in {*newest(event_type.lower()).fields, "event_type", "wager_id", "selections"}
     ]
-    plain = {"selections": pl.lit([], EVENT_SCHEMA["selections"]), "wager_id": pl.lit("")}
-    return _as_events(moved.with_columns(*unset, payment_method=pl.lit("BANK_TRANSFER"), **plain), event_type)
+    own = {"payment_method": "_own_method", "instrument_kind": "_kind", "instrument_hash": "_digest"}
+    plain = {"instrument_key_version": pl.lit(1), "wager_id": pl.lit("")}
+    plain["selections"] = pl.lit([], EVENT_SCHEMA["selections"])
+    return _as_events(moved.with_columns(*unset, **own, **plain), event_type)
 
 
 def _payouts(bets: pl.DataFrame) -> pl.DataFrame:

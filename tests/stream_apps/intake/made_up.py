@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from esep.clock import to_ms
-from esep.codec import decode_body, decode_one
+from esep.codec import decode_body, decode_one, wire_header
 from esep.identifiers import PersonKeys
 from esep.lineage import Position, TopicPartition
 from esep.partitioner import partition_of
 from esep.reference import Load, Reference, ReferenceFile
 from esep.register import Register
-from esep.schemas import schema
+from esep.schemas import schema, versions
 from esep.stream_apps.intake.receipts import ReceiptSigner
 from esep.stream_apps.intake.stage import IntakeStage, Streams
 from esep.stream_apps.stage import Batch, PartitionState, Result
@@ -145,6 +145,12 @@ def message(record: Mapping[str, Any], received_at: datetime = NOW) -> Message:
     return Message(encode_record(record, kind), record["stream_id"].encode(), received_at)
 
 
+def decode_any(value: bytes, name: str) -> dict[str, Any]:
+    """The record of a message, whichever version of its kind it is."""
+    written = next(one for one in versions(name) if value.startswith(wire_header(one)))
+    return decode_one(value, written)
+
+
 def source_of(bin_: str = ALATAU, partition: int = 0) -> TopicPartition:
     """A partition of an organizer's topic."""
     return TopicPartition(events_topic(bin_), partition)
@@ -214,7 +220,7 @@ class Line:
         """All that has been written to a topic, partition by partition."""
         name = "receipt" if topic.endswith(".receipts") else topic
         outputs = sorted(output for output in self.written if output.topic == topic)
-        return [decode_one(value or b"", schema(name)) for output in outputs for _, value in self.written[output]]
+        return [decode_any(value or b"", name) for output in outputs for _, value in self.written[output]]
 
     def receipts(self, bin_: str = ALATAU) -> list[dict[str, Any]]:
         """The contents of an organizer's receipts."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import confluent_kafka as ck
 import pytest
 
 from esep.codec import HEADER_BYTES, decode_one, encode_one
@@ -238,9 +239,12 @@ def test_whole_line_carries_both_versions_with_the_ids_of_either(tmp_path: Path,
 
 def _ids_on(bootstrap_servers: str, partitions: int) -> set[int]:
     """Return the ids that the records of the ledger bear."""
+    asking = ck.Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "who-asks"})
+    ends = [asking.get_watermark_offsets(ck.TopicPartition("ledger", at), timeout=30)[1] for at in range(partitions)]
+    asking.close()
     found: set[int] = set()
-    for partition in range(partitions):
-        for records in read_range(bootstrap_servers, TopicPartition("ledger", partition), 0, 100):
+    for partition, end in enumerate(ends):
+        for records in read_range(bootstrap_servers, TopicPartition("ledger", partition), 0, end):
             found |= {int.from_bytes((value or b"")[1:HEADER_BYTES], "big") for value in records.values}
     return found
 

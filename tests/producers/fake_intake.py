@@ -175,7 +175,7 @@ class FakeIntake:
         if identity in self._bytes:
             return "DUPLICATE" if self._bytes[identity] == value else "SEQUENCE_CONFLICT"
         self._bytes[identity] = value
-        return self.refused.get(("payout" if "kind" in record else "wager", record["wager_id"]), "ACCEPTED")
+        return self.refused.get(("payout" if "kind" in record else "wager", record.get("wager_id")), "ACCEPTED")
 
     def _account(self, stream: str) -> dict[str, Any]:
         consumed = ranges([sequence for name, sequence in self._bytes if name == stream])

@@ -4,6 +4,7 @@ EsepError
 ├── TransientError    abort and retry with backoff, then stop; commit nothing meanwhile
 │   ├── BrokerUnavailable
 │   ├── SinkUnavailable
+│   ├── RegistryUnavailable
 │   ├── SpoolUnwritable
 │   └── PartUnready
 ├── InvariantBroken   our fault: stop the process at once, commit nothing
@@ -16,6 +17,7 @@ EsepError
 └── UsageError        the caller's fault: message and hint on stderr, exit code 2
     ├── SettingInvalid
     ├── SchemaUnknown
+    ├── SchemaIncompatible
     ├── FileUnusable
     └── MappingInvalid
 

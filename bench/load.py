@@ -27,7 +27,7 @@ from esep.cli.output import out, print_table
 from esep.codec import decode
 from esep.embedded.stack import Stack
 from esep.errors import PartUnready
-from esep.events import PAYOUT, WAGER
+from esep.events import EVENT_RECORDS, unified
 from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.simulate.comparison import REJECTS, Comparison, Found, compare, found_in_receipts, receipts_for
 from esep.producers.simulate.fuzz import UNKNOWN, fuzzed
@@ -162,23 +162,15 @@ def _send(up: Loaded, frames: Iterator[pl.DataFrame], register: Register) -> tup
 
 def _changed(good: pl.DataFrame, ledger: pl.DataFrame) -> int:
     """Return how many good messages the ledger does not hold exactly once with the values that were sent."""
-    frames = decode(good["value"].to_list(), frozenset({"wager", "payout"})).frames
-    said = pl.concat(
-        [_said(frames[WAGER], "WAGER").with_columns(won_tiyn=pl.lit(None, pl.Int64)), _said(frames[PAYOUT], "PAYOUT")],
-        how="diagonal",
-    )
+    events = unified(decode(good["value"].to_list(), EVENT_RECORDS).frames)
+    at_ms = pl.col("occurred_at").dt.epoch("ms").alias("occurred_ms")
+    said = events.select("index", at_ms, *(name for name in _VALUES if name != "occurred_ms"))
     sent = good.select(_AT).with_row_index("index").join(said, on="index").select(*_AT, *_VALUES)
     held = (
         ledger.cast({"partition": pl.Int32, "won_tiyn": pl.Int64}).join(good, on=_AT, how="semi").select(*_AT, *_VALUES)
     )
     same = sent.join(held, on=[*_AT, *_VALUES], how="inner", nulls_equal=True)
     return (good.height - same.height) + (held.height - same.height)
-
-
-def _said(events: pl.DataFrame, event_type: str) -> pl.DataFrame:
-    at_ms = pl.col("occurred_at").dt.epoch("ms").alias("occurred_ms")
-    columns = [name for name in _VALUES if name in events.columns]
-    return events.select("index", at_ms, *columns, event_type=pl.lit(event_type))
 
 
 def main() -> int:

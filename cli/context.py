@@ -1,7 +1,7 @@
 """What every command needs: the settings of the line it talks to.
 
 Reads     the environment, and `stack.json` in the data directory where `esep up` runs a line
-Returns   `Settings`
+Returns   `Settings`; from then on the process uses the schema ids of the registry that they name, if they do
 Promises  an environment variable always wins over the running line's address
 """
 
@@ -15,6 +15,7 @@ import typer
 
 from esep.access import OPERATOR
 from esep.access_files import AccessFiles
+from esep.registry import adopt
 from esep.settings import Settings, load_settings
 
 DATA_DIR = Path(".esep")  # Of `esep up`, below the folder where it is called.
@@ -37,7 +38,9 @@ def settings_of(data_dir: Path, principal: str = OPERATOR, access_dir: Path | No
     defaults = json.loads(file.read_text(encoding="utf-8"))["settings"] if file.exists() else {}
     access = AccessFiles((access_dir or data_dir / ACCESS_DIR).absolute())
     asked = access.exists() and (access_dir is not None or (file.exists() and not names_brokers(named)))
-    return load_settings({**defaults, **(access.settings(named.kafka_user or principal) if asked else {})})
+    settings = load_settings({**defaults, **(access.settings(named.kafka_user or principal) if asked else {})})
+    adopt(settings)
+    return settings
 
 
 def names_brokers(settings: Settings) -> bool:

@@ -48,6 +48,7 @@ COMMANDS = {
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
     "run": Entry("esep.cli.run", "run"),
     "setup": Entry("esep.cli.run", "setup", "sink"),
+    "schemas": Entry("esep.cli.schemas", "schemas"),
     "access": Entry("esep.cli.access", "access"),
     "migrate": Entry("esep.cli.run", "migrate", "sink"),
     "keys": Entry("esep.cli.run", "keys"),

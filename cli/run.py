@@ -23,6 +23,7 @@ from esep.errors import SettingInvalid
 from esep.keys import make_routing_key
 from esep.receipt_keys import SIGNING_DAYS, make_receipt_keys, renew_signing_key
 from esep.register import load_register
+from esep.registry import adopt
 from esep.settings import Settings, load_settings
 
 
@@ -60,6 +61,7 @@ def run(part: Annotated[Part, typer.Argument(help="Which part.")]) -> None:
             f"{part.value} needs the library {error.name}, which is not installed",
             hint=f"install it with: pip install 'esep[{extra}]'",
         ) from error
+    adopt(load_settings())
     main: Callable[[], int] = module.main
     raise typer.Exit(main())
 
@@ -112,6 +114,7 @@ def keys(
 
 def prepare(settings: Settings) -> None:
     """Make the topics and tables that the settings and the register call for, and publish the register at the first."""
+    adopt(settings)
     make_topics(settings, load_register(settings.register_file).bins)
     load_first(settings)
     apply_migrations(settings)

@@ -24,6 +24,15 @@ HORIZON = datetime(
 )  # What is received in 2026 may be of 1 January 2021, Almaty (UTC+6 then).
 LICENCE_ENDS, LICENCE_BEGINS = datetime(2024, 12, 31, 19, tzinfo=UTC), datetime(2025, 1, 31, 19, tzinfo=UTC)
 SELECTION = {"event_id": "e-1", "market_id": "m-1", "outcome_id": "o-1", "odds_milli": 1_500}
+MOVED = {
+    "account_id": "A-17",
+    "payment_provider": "Халық Банкі",
+    "balance_before_tiyn": 0,
+    "balance_after_tiyn": 500_00,
+}
+LONGER = {**MOVED, "bonus_tiyn": 100_00, "device_kind": "PHONE", "device_id": "0f" * 8}
+NEWS = {"bet_kind": "SINGLE", "market_names": ["Исход матча"]}
+BACK = {"balance_before_tiyn": 500_00, "balance_after_tiyn": 0}
 INSTRUMENT = {"instrument_kind": "CARD", "instrument_hash": "ab" * 32, "instrument_key_version": 1}
 
 WAGER: dict[str, Any] = {
@@ -57,11 +66,18 @@ PAYOUT: dict[str, Any] = {
 
 
 def values(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Return the values of a wager or payout as they stand in a correction."""
+    """Return the values of a wager or payout as they stand in a correction of version 1."""
     absent = dict.fromkeys(("channel", "funding", "odds_milli", "kind", "won_tiyn"))
     absent |= {"wager_occurred_at": None, "wager_amount_tiyn": None, "selections": []}
     own = {name: value for name, value in record.items() if name not in {"organizer_bin", "stream_id", "sequence"}}
     return {"event_type": "PAYOUT" if "kind" in record else "WAGER", **absent, **own, **changes}
+
+
+def newer_values(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the values of any event as they stand in a correction of version 2."""
+    absent: dict[str, Any] = dict.fromkeys((*LONGER, "payment_id", "bet_kind")) | {"market_names": [], "wager_id": ""}
+    event_type = {} if "wager_id" in record else {"event_type": "DEPOSIT"}
+    return absent | values(record, **event_type, **changes)
 
 
 CORRECTION: dict[str, Any] = {
@@ -75,21 +91,42 @@ CORRECTION: dict[str, Any] = {
     "was": values(WAGER),
     "now": None,
 }
-RECORDS = {"wager": WAGER, "payout": PAYOUT, "correction": CORRECTION}
+DEPOSIT: dict[str, Any] = {
+    **{name: WAGER[name] for name in ("organizer_bin", "stream_id", "site_id", "iin", "occurred_at", "amount_tiyn")},
+    **INSTRUMENT,
+    **MOVED,
+    "sequence": 1,
+    "payment_id": "top-up-1",
+    "payment_method": "CARD",
+    "device_kind": "PHONE",
+    "device_id": "0f" * 8,
+}
+WITHDRAWAL: dict[str, Any] = {**DEPOSIT, "payment_id": "pay-off-1", **BACK}
+RECORDS = {
+    ("wager", 1): WAGER,
+    ("wager", 2): {**WAGER, **LONGER, **NEWS},
+    ("payout", 1): PAYOUT,
+    ("payout", 2): {**PAYOUT, **LONGER, **BACK},
+    ("deposit", 1): DEPOSIT,
+    ("withdrawal", 1): WITHDRAWAL,
+    ("correction", 1): CORRECTION,
+    ("correction", 2): {**CORRECTION, "was": newer_values(WAGER, **LONGER, **NEWS)},
+}
 
 
 @dataclass(frozen=True)
 class Case:
     """One golden record.
 
-    verdict: ACCEPTED, DUPLICATE, HELD or a code. record: which of RECORDS, with `changes`. value: what is done to
-    its bytes. key: other than the stream id. partition: how many beside the right one. after: the names of the cases
+    verdict: ACCEPTED, DUPLICATE, HELD or a code. record, version: which of RECORDS, with `changes`. value: what is done
+    to its bytes. key: other than the stream id. partition: how many beside the right one. after: the names of the cases
     that come before it, in order, from an empty topic on.
     """
 
     name: str
     verdict: str
     record: str = "wager"
+    version: int = 1
     changes: dict[str, Any] = field(default_factory=dict)
     value: Callable[[bytes], bytes | None] | None = None
     key: bytes | None = DESK.encode()
@@ -100,19 +137,31 @@ class Case:
 
 
 def _wager(name: str, verdict: str, **changes: Any) -> Case:
-    return Case(name, verdict, "wager", changes)
+    return Case(name, verdict, "wager", 1, changes)
 
 
 def _payout(name: str, verdict: str, **changes: Any) -> Case:
-    return Case(name, verdict, "payout", changes)
+    return Case(name, verdict, "payout", 1, changes)
+
+
+def _newer(name: str, verdict: str, record: str = "wager", **changes: Any) -> Case:
+    return Case(name, verdict, record, 2, changes)
+
+
+def _deposit(name: str, verdict: str, **changes: Any) -> Case:
+    return Case(name, verdict, "deposit", 1, changes)
+
+
+def _withdrawal(name: str, verdict: str, **changes: Any) -> Case:
+    return Case(name, verdict, "withdrawal", 1, changes)
 
 
 def _correction(name: str, verdict: str, before: tuple[str, ...] = (), **changes: Any) -> Case:
-    return Case(name, verdict, "correction", changes, after=("wager-plain", "payout-after-its-wager", *before))
+    return Case(name, verdict, "correction", 1, changes, after=("wager-plain", "payout-after-its-wager", *before))
 
 
 def _stream(name: str, verdict: str, stream_id: str) -> Case:
-    return Case(name, verdict, "wager", {"stream_id": stream_id}, key=stream_id.encode())
+    return Case(name, verdict, "wager", 1, {"stream_id": stream_id}, key=stream_id.encode())
 
 
 BYTES = (
@@ -223,6 +272,7 @@ TWO_FAULTS = (
     _wager("time-before-register", "INSTANT_EXPIRED", occurred_at=HORIZON - MS, site_id="AST-1"),
     Case("bin-before-key", "BIN_MISMATCH", changes={"organizer_bin": ESIL}, key=b"desk-8"),
 )
+NOTHING_NEW: dict[str, Any] = dict.fromkeys((*LONGER, "bet_kind")) | {"market_names": []}
 REPAIR: dict[str, Any] = {"was": None, "now": values(WAGER)}
 AGAIN: dict[str, Any] = {"sequence": 4, "target_sequence": 3}
 CORRECTIONS = (  # None for CORRECTION_NOT_HELD: it takes a thousand that wait.
@@ -239,10 +289,12 @@ CORRECTIONS = (  # None for CORRECTION_NOT_HELD: it takes a thousand that wait.
         replaces_revision=1,
         was=values(WAGER, amount_tiyn=50_00),
     ),
-    Case("correction-of-a-refused-event", ACCEPTED, "correction", REPAIR, after=("iin-wrong-control", "payout-plain")),
+    Case(
+        "correction-of-a-refused-event", ACCEPTED, "correction", 1, REPAIR, after=("iin-wrong-control", "payout-plain")
+    ),
     Case("correction-before-its-target", HELD, "correction"),
     _correction("correction-said-twice", DUPLICATE, ("correction-void",), sequence=4),
-    Case("correction-of-another-bin", "BIN_MISMATCH", "correction", {"organizer_bin": ESIL}),
+    Case("correction-of-another-bin", "BIN_MISMATCH", "correction", 1, {"organizer_bin": ESIL}),
     _correction("correction-of-itself", "CORRECTION_TARGET_INVALID", target_sequence=3),
     _correction("correction-of-revision-minus-1", "CORRECTION_REVISION_INVALID", replaces_revision=-1),
     _correction("correction-without-reason", "CORRECTION_REASON_INVALID", reason=""),
@@ -260,4 +312,72 @@ CORRECTIONS = (  # None for CORRECTION_NOT_HELD: it takes a thousand that wait.
     _correction("correction-of-other-values", "CORRECTION_MISMATCH", was=values(WAGER, amount_tiyn=499_99)),
     _correction("correction-as-if-refused", "CORRECTION_MISMATCH", **REPAIR),
 )
-CASES = WAGERS + PAYOUTS + INSTANTS + BYTES + ORIGIN + SEQUENCE + REGISTER + TWO_FAULTS + CORRECTIONS
+ONCE_MORE = Case("sent-again-in-version-2", DUPLICATE, "wager", 2, NOTHING_NEW, after=("wager-plain",))
+LONGER_LIST = (
+    _newer("wager-with-the-longer-list", ACCEPTED),
+    ONCE_MORE,
+    _newer("wager-that-says-nothing-new", ACCEPTED, **NOTHING_NEW),
+    Case("sent-again-with-news", "SEQUENCE_CONFLICT", "wager", 2, after=("wager-plain",)),
+    _newer("payout-with-the-longer-list", ACCEPTED, "payout"),
+    _deposit("deposit-plain", ACCEPTED),
+    _withdrawal("withdrawal-plain", ACCEPTED),
+    _deposit("deposit-of-credit-money", ACCEPTED, payment_method="CREDIT_CARD"),
+    _deposit("deposit-without-device", ACCEPTED, device_kind=None, device_id=None),
+    _deposit("deposit-of-nobody", "IIN_INVALID", iin="000813159890"),
+    _deposit("deposit-of-nothing", "AMOUNT_NOT_POSITIVE", amount_tiyn=0),
+    _withdrawal("withdrawal-ahead", "INSTANT_AHEAD", occurred_at=RECEIVED_AT + 6 * MINUTE),
+    _deposit("payment-id-120-characters", ACCEPTED, payment_id="№" * 120),
+    _deposit("payment-id-121-characters", "PAYMENT_ID_INVALID", payment_id="№" * 121),
+    _withdrawal("payment-id-empty", "PAYMENT_ID_INVALID", payment_id=""),
+    _deposit("account-empty", "ACCOUNT_INVALID", account_id=""),
+    _newer("account-121-characters", "ACCOUNT_INVALID", account_id="№" * 121),
+    _withdrawal("provider-empty", "PAYMENT_PROVIDER_INVALID", payment_provider=""),
+    _newer("provider-121-characters", "PAYMENT_PROVIDER_INVALID", payment_provider="№" * 121),
+    _deposit("balance-most", ACCEPTED, balance_after_tiyn=10**13),
+    _deposit("balance-more-than-most", "BALANCE_INVALID", balance_after_tiyn=10**13 + 1),
+    _withdrawal("balance-negative", "BALANCE_INVALID", balance_after_tiyn=-1),
+    _newer("balance-before-alone", "BALANCE_INVALID", balance_after_tiyn=None),
+    _newer("bonus-all-of-the-stake", ACCEPTED, bonus_tiyn=500_00),
+    _newer("bonus-more-than-the-stake", "BONUS_INVALID", bonus_tiyn=500_01),
+    _newer("bonus-negative", "BONUS_INVALID", "payout", bonus_tiyn=-1),
+    _newer("device-kind-unknown", "DEVICE_INVALID", device_kind="ABACUS"),
+    _newer("device-without-kind", "DEVICE_INVALID", device_kind=None),
+    _deposit("device-id-empty", "DEVICE_INVALID", device_id=""),
+    _newer("bet-kind-unknown", "BET_KIND_UNKNOWN", bet_kind="HUNCH"),
+    _newer("markets-not-named", ACCEPTED, market_names=[]),
+    _newer("market-name-empty", "MARKET_INVALID", market_names=[""]),
+    _newer("two-markets-for-one-selection", "MARKET_INVALID", market_names=["Исход матча", "Тотал"]),
+)
+_NEWS_OF_WAGER = ("wager-with-the-longer-list", "payout-after-its-wager")
+LONGER_CORRECTIONS = (
+    Case("correction-of-the-longer-list", ACCEPTED, "correction", 2, after=_NEWS_OF_WAGER),
+    Case(
+        "correction-to-the-longer-list",
+        ACCEPTED,
+        "correction",
+        2,
+        {"was": newer_values(WAGER), "now": newer_values(WAGER, **LONGER, **NEWS)},
+        after=("wager-plain", "payout-after-its-wager"),
+    ),
+    Case("correction-that-leaves-out-the-news", "CORRECTION_MISMATCH", "correction", after=_NEWS_OF_WAGER),
+    Case(
+        "correction-of-a-deposit",
+        ACCEPTED,
+        "correction",
+        2,
+        {"was": newer_values(DEPOSIT), "now": newer_values(DEPOSIT, amount_tiyn=5_00)},
+        after=("deposit-plain", "payout-plain"),
+    ),
+    Case(
+        "correction-of-a-deposit-with-a-wagers-id",
+        "CORRECTION_VALUES_INVALID",
+        "correction",
+        2,
+        {"was": newer_values(DEPOSIT, wager_id="ticket-1")},
+        after=("deposit-plain", "payout-plain"),
+    ),
+)
+CASES = (
+    *(*WAGERS, *PAYOUTS, *INSTANTS, *BYTES, *ORIGIN, *SEQUENCE, *REGISTER, *TWO_FAULTS),
+    *(*CORRECTIONS, *LONGER_LIST, *LONGER_CORRECTIONS),
+)

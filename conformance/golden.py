@@ -95,7 +95,7 @@ def case_named(name: str) -> Case:
 
 def message_of(case: Case) -> Message:
     """Return the message that a case is."""
-    value = encode_one(_record(case), schema(case.record))
+    value = encode_one(_record(case), schema(case.record, case.version))
     home = partition_of(case.key or b"", PARTITIONS)
     return Message(
         events_topic(case.topic_bin),
@@ -117,7 +117,8 @@ def line_of(case: Case) -> dict[str, Any]:
         "key": _base64(message.key),
         "value": _base64(message.value),
         "record": case.record,
-        "schema_id": schema(case.record).id,
+        "version": case.version,
+        "schema_id": schema(case.record, case.version).id,
         "fields": None if case.value else _plain(_record(case)),
         "received_at": message.received_at.isoformat().replace("+00:00", "Z"),
         "after": list(case.after),
@@ -130,7 +131,7 @@ def line_of(case: Case) -> dict[str, Any]:
 
 
 def _record(case: Case) -> dict[str, Any]:
-    return {**RECORDS[case.record], **case.changes}
+    return {**RECORDS[case.record, case.version], **case.changes}
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ import yaml
 
 from esep import __version__
 from esep.events import EVENT_RECORDS
-from esep.schemas import Schema, all_schemas
+from esep.schemas import Schema, versions
 from esep.settings import Settings
 from esep.topics import Topic, all_topics, events_topic, receipts_topic
 
@@ -46,7 +46,6 @@ def document() -> dict[str, Any]:
         [BIN], events_partitions=defaults.events_partitions, ledger_partitions=defaults.ledger_partitions
     )
     topics = {topic.name: topic for topic in declared if topic.name in _RECORDS_BY_TOPIC}
-    latest = {schema.record: schema for schema in all_schemas()}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -60,9 +59,9 @@ def document() -> dict[str, Any]:
         "operations": dict(_operation(name) for name in _RECORDS_BY_TOPIC),
         "components": {
             "messages": {
-                f"{record}V{latest[record].version}": _message(latest[record], topics[name].key)
-                for name, records in _RECORDS_BY_TOPIC.items()
-                for record in records
+                _message_id(schema): _message(schema, topics[name].key)
+                for name in _RECORDS_BY_TOPIC
+                for schema in _schemas_on(name)
             },
             "securitySchemes": {
                 "password": {"type": "scramSha512", "description": "User: the BIN. Over TLS."},
@@ -87,8 +86,7 @@ def _channel_id(topic: str) -> str:
 
 
 def _channel(topic: Topic) -> dict[str, Any]:
-    latest = {schema.record: schema for schema in all_schemas()}
-    names = [f"{record}V{latest[record].version}" for record in _RECORDS_BY_TOPIC[topic.name]]
+    names = [_message_id(schema) for schema in _schemas_on(topic.name)]
     kept = {name: int(topic.config[name]) for name in ("retention.ms", "max.message.bytes") if name in topic.config}
     channel: dict[str, Any] = {
         "address": topic.name.replace(BIN, "{bin}"),
@@ -101,6 +99,15 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "kafka": {"partitions": topic.partitions, "topicConfiguration": kept, "bindingVersion": BINDING}
     }
     return channel
+
+
+def _schemas_on(topic: str) -> list[Schema]:
+    """Return every version of every record on a topic: old and new stand side by side (D934-42)."""
+    return [schema for record in _RECORDS_BY_TOPIC[topic] for schema in versions(record)]
+
+
+def _message_id(schema: Schema) -> str:
+    return f"{schema.record}V{schema.version}"
 
 
 def _described(topic: Topic) -> str:

@@ -54,20 +54,25 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Artifact:
-    """One jar of the lock: `group:artifact:version` and the SHA-256 of its bytes, in hexadecimal."""
+    """One file of a Maven repository: its coordinate and the SHA-256 of its bytes, in hexadecimal.
+
+    coordinate: `group:artifact:version` for a jar, else `group:artifact:extension:classifier:version`.
+    """
 
     coordinate: str
     sha256: str
 
     @property
     def file_name(self) -> str:
-        """Return the jar's name in a Maven repository.
+        """Return the file's name in a Maven repository.
 
         >>> Artifact("org.slf4j:slf4j-api:1.7.36", "0" * 64).file_name
         'slf4j-api-1.7.36.jar'
+        >>> Artifact("org.apache.kafka:kafka-clients:zip:sources:4.3.1", "0" * 64).file_name
+        'kafka-clients-4.3.1-sources.zip'
         """
-        _, name, version = self.coordinate.split(":")
-        return f"{name}-{version}.jar"
+        _, name, *kind, version = self.coordinate.split(":")
+        return f"{name}-{version}-{kind[1]}.{kind[0]}" if kind else f"{name}-{version}.jar"
 
 
 Download = Callable[[Artifact, Path], Path]  # Brings one artifact into a scratch folder, unchecked.
@@ -178,8 +183,9 @@ def _retried(artifact: Artifact, scratch: Path, download: Download) -> Path:
 
 
 def _download(artifact: Artifact, scratch: Path) -> Path:
-    group, name, version = artifact.coordinate.split(":")
-    return Path(_maven(scratch).project(group, name).at_version(version).artifact().resolve())
+    group, name, *kind, version = artifact.coordinate.split(":")
+    of = {"packaging": kind[0], "classifier": kind[1]} if kind else {}
+    return Path(_maven(scratch).project(group, name).at_version(version).artifact(**of).resolve())
 
 
 def _maven(repo_cache: Path) -> Any:

@@ -30,7 +30,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyruhvro import deserialize_array, serialize_record_batch
 
-from esep.schemas import Schema, schema_by_id
+from esep.schema_ids import current
+from esep.schemas import Schema
 
 HEADER_BYTES = 5  # 0x00 and the schema id, four bytes, big endian.
 INDEX = "index"  # Column with the place of a record in the batch that was decoded.
@@ -125,10 +126,9 @@ def decode_body(body: bytes, schema: Schema) -> dict[str, Any]:
     return dict(record)
 
 
-@cache
 def wire_header(schema: Schema) -> bytes:
     """Return the five bytes that stand before the bodies of a schema."""
-    return b"\x00" + schema.id.to_bytes(4, "big")
+    return b"\x00" + current().id_of(schema).to_bytes(4, "big")
 
 
 def empty_frame(schema: Schema) -> pl.DataFrame:
@@ -152,7 +152,7 @@ def _named(header: bytes, allowed: frozenset[str]) -> tuple[str, Schema | None]:
         return "EMPTY", None
     if len(header) < HEADER_BYTES or header[0] != 0:
         return "NOT_WIRE_FORMAT", None
-    schema = schema_by_id(int.from_bytes(header[1:], "big"))
+    schema = current().schema_of(int.from_bytes(header[1:], "big"))
     if schema is None or schema.record not in allowed:
         return "SCHEMA_UNKNOWN", None
     return "", schema

@@ -15,7 +15,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-EVENT_TYPES = ("WAGER", "PAYOUT")
+EVENT_TYPES = ("WAGER", "PAYOUT", "DEPOSIT", "WITHDRAWAL")  # What moves money; each is a record of its own.
 CHANNELS = ("ONLINE", "RETAIL")
 FUNDINGS = ("CASH", "CARD", "BANK_TRANSFER", "E_MONEY", "MOBILE", "ACCOUNT_BALANCE", "BONUS")
 PAYOUT_KINDS = ("WINNING", "REFUND", "CASH_OUT")
@@ -29,6 +29,8 @@ PAYMENT_METHODS = (
     "ACCOUNT",
 )  # R2021-3: CREDIT_CARD
 INSTRUMENT_KINDS = ("CARD", "BANK_ACCOUNT", "WALLET", "PHONE")
+DEVICE_KINDS = ("PHONE", "TABLET", "COMPUTER", "TERMINAL", "CASH_DESK")  # D934-42, as the next.
+BET_KINDS = ("SINGLE", "EXPRESS", "SYSTEM", "POOL")
 ORGANIZER_KINDS = ("BOOKMAKER", "TOTALIZATOR")  # Clause O9-3.
 
 

@@ -4,6 +4,7 @@ EsepError
 ├── TransientError    abort and retry with backoff, then stop; commit nothing meanwhile
 │   ├── BrokerUnavailable
 │   ├── SinkUnavailable
+│   ├── RegistryUnavailable
 │   ├── SpoolUnwritable
 │   └── PartUnready
 ├── InvariantBroken   our fault: stop the process at once, commit nothing
@@ -16,6 +17,7 @@ EsepError
 └── UsageError        the caller's fault: message and hint on stderr, exit code 2
     ├── SettingInvalid
     ├── SchemaUnknown
+    ├── SchemaIncompatible
     ├── FileUnusable
     └── MappingInvalid
 
@@ -72,6 +74,10 @@ class SinkUnavailable(TransientError):
     """ClickHouse did not answer in time, or refused for want of resources."""
 
 
+class RegistryUnavailable(TransientError):
+    """A schema registry did not answer in time, or not as one."""
+
+
 class SpoolUnwritable(TransientError):
     """An organizer's spool took nothing: its disk is full or failed, or the spool is as large as it may be."""
 
@@ -123,7 +129,11 @@ class SettingInvalid(UsageError):
 
 
 class SchemaUnknown(UsageError):
-    """No schema of this name, version or id is in the manifest."""
+    """No schema of this name, version or id is in the manifest, or in the registry that gives the ids."""
+
+
+class SchemaIncompatible(UsageError):
+    """A registry refuses a schema: readers and writers of other versions would break."""
 
 
 class FileUnusable(UsageError):

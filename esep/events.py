@@ -1,25 +1,31 @@
-"""What an organizer reports, as typed records: wager, payout, correction.
+"""What an organizer reports, as typed records: wager, payout, deposit, withdrawal, correction.
 
-Reads     keyword arguments
-Returns   `Wager`, `Payout`, `Correction`: the fields of schemas/*/v1.avsc that an organizer fills in; frames of them
-          and the values inside corrections in the same frames
-Promises  types only; whether the values are right is said by `esep.checks`, the same code that intake runs
+Reads     keyword arguments; decoded frames of any version
+Returns   `Wager`, `Payout`, `Deposit`, `Withdrawal`, `Correction`: the fields of the newest schemas that an organizer
+          fills in; all events in one frame, and the values inside corrections in the same frame
+Promises  types only; whether the values are right is said by `esep.checks`, the same code that intake runs; an event is
+          written in the oldest version that holds it (`esep.versions`; O9-L2, O9-L4 and their note, D934-42)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from esep.codec import empty_frame, encode
+from esep.codec import INDEX, empty_frame
+from esep.codes import EVENT_TYPES
 from esep.errors import UsageError
-from esep.schemas import schema
+from esep.schemas import Schema, newest
+from esep.versions import absent, encode_oldest, encode_record
 
-WAGER, PAYOUT, CORRECTION = schema("wager"), schema("payout"), schema("correction")
-EVENT_RECORDS = frozenset({"wager", "payout", "correction"})  # What may stand on an organizer's topic.
+RECORD_BY_TYPE = {event_type: event_type.lower() for event_type in EVENT_TYPES}
+CORRECTION_RECORD = "correction"
+EVENT_RECORDS = frozenset({*RECORD_BY_TYPE.values(), CORRECTION_RECORD})  # What may stand on an organizer's topic.
+_ON_ACCOUNT = {"DEPOSIT", "WITHDRAWAL"}  # These belong to no bet: their wager_id is empty.
 
 
 class _Record(BaseModel):
@@ -38,25 +44,45 @@ class Selection(_Record):
 class _Money(_Record):
     site_id: str
     iin: str
-    wager_id: str
     occurred_at: AwareDatetime
     amount_tiyn: int
     payment_method: str
     instrument_kind: str | None = None
     instrument_hash: str | None = None
     instrument_key_version: int | None = None
+    device_kind: str | None = None
+    device_id: str | None = None
 
 
-class Wager(_Money):
+class _OfBet(_Money):
+    wager_id: str
+    account_id: str | None = None
+    payment_provider: str | None = None
+    balance_before_tiyn: int | None = None
+    balance_after_tiyn: int | None = None
+    bonus_tiyn: int | None = None
+
+
+class _OnAccount(_Money):
+    payment_id: str
+    account_id: str
+    payment_provider: str
+    balance_before_tiyn: int
+    balance_after_tiyn: int
+
+
+class Wager(_OfBet):
     """Money staked by a person (O9-L1 … O9-L3)."""
 
     channel: str
     funding: str
     odds_milli: int | None = None
     selections: tuple[Selection, ...] = ()
+    bet_kind: str | None = None
+    market_names: tuple[str, ...] = ()
 
 
-class Payout(_Money):
+class Payout(_OfBet):
     """Money paid to a person (O9-L1, O9-L4, O9-L5)."""
 
     kind: str
@@ -65,10 +91,20 @@ class Payout(_Money):
     wager_amount_tiyn: int
 
 
-class Values(_Money):
-    """The values of an event inside a correction: of a wager or of a payout, as `event_type` says."""
+class Deposit(_OnAccount):
+    """Money put on a betting account (O9-L1 … O9-L3, D934-42)."""
+
+
+class Withdrawal(_OnAccount):
+    """Money taken from a betting account and paid to the person (O9-L1, O9-L4, O9-L5, D934-42)."""
+
+
+class Values(_OfBet):
+    """The values of an event inside a correction: of the type that `event_type` says, the fields of others unset."""
 
     event_type: str
+    wager_id: str = ""
+    payment_id: str | None = None
     channel: str | None = None
     funding: str | None = None
     odds_milli: int | None = None
@@ -77,6 +113,8 @@ class Values(_Money):
     won_tiyn: int | None = None
     wager_occurred_at: AwareDatetime | None = None
     wager_amount_tiyn: int | None = None
+    bet_kind: str | None = None
+    market_names: tuple[str, ...] = ()
 
 
 class Correction(_Record):
@@ -90,12 +128,17 @@ class Correction(_Record):
     now: Values | None = None
 
 
-Event = Wager | Payout | Correction
+Movement = Wager | Payout | Deposit | Withdrawal
+Event = Movement | Correction
 
 
-def schema_of(event: Event) -> Any:
-    """Return the schema that an event is written with."""
-    return {Wager: WAGER, Payout: PAYOUT, Correction: CORRECTION}[type(event)]
+def record_name(event: Event) -> str:
+    """Return the record that an event is.
+
+    >>> record_name(Correction(target_sequence=1, replaces_revision=0, corrected_at="2026-03-01T12:00Z", reason="typo"))
+    'correction'
+    """
+    return type(event).__name__.lower()
 
 
 def numbered(event: Event, organizer_bin: str, stream_id: str, sequence: int) -> dict[str, Any]:
@@ -103,18 +146,49 @@ def numbered(event: Event, organizer_bin: str, stream_id: str, sequence: int) ->
     return {"organizer_bin": organizer_bin, "stream_id": stream_id, "sequence": sequence, **event.model_dump()}
 
 
-def unified(wagers: pl.DataFrame, payouts: pl.DataFrame) -> pl.DataFrame:
-    """Return wagers and payouts in one frame: all columns of both and `event_type`; wagers first.
+def unified(frames: Mapping[Schema, pl.DataFrame]) -> pl.DataFrame:
+    """Return all events but corrections in one frame: the columns of every type, and `event_type`.
 
-    This is the shape that the checks read; a column that a type has not is null.
+    frames: by schema, of any version, as of `esep.codec.Decoded`; where they have an `index`, the rows are in its
+    order. This is the shape that the checks read: a column that a type or a version has not is null, or an empty list,
+    and `wager_id` is an empty text for what belongs to no bet.
     """
-    return pl.concat(
-        [
-            wagers.with_columns(event_type=pl.lit("WAGER")),
-            payouts.with_columns(event_type=pl.lit("PAYOUT")),
-        ],
-        how="diagonal",
-    )
+    parts = [
+        _as_events(frame, schema)
+        for schema, frame in frames.items()
+        if schema.record != CORRECTION_RECORD and frame.height
+    ]
+    if not parts:
+        return empty_events().with_columns(pl.Series(INDEX, [], dtype=pl.UInt32))
+    if len(parts) == 1:
+        return parts[0]
+    together = pl.concat(parts)
+    return together.sort(INDEX) if INDEX in together.columns else together
+
+
+def _as_events(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Return events of one version of one type with the columns of all types."""
+    event_type = schema.record.upper()
+    given = {"event_type": pl.lit(event_type)}
+    if event_type in _ON_ACCOUNT:
+        given["wager_id"] = pl.lit("")
+    columns = [
+        pl.col(name) if name in frame.columns else given.get(name, absent(kind)).alias(name)
+        for name, kind in _event_columns().items()
+    ]
+    return frame.select(*columns, *([INDEX] if INDEX in frame.columns else []))
+
+
+@cache
+def _event_columns() -> dict[str, pl.DataType]:
+    """Return the columns of the unified frame: those of a wager and the type, then what other types add."""
+    columns: dict[str, pl.DataType] = {}
+    for event_type, record in RECORD_BY_TYPE.items():
+        for name, kind in empty_frame(newest(record)).schema.items():
+            columns.setdefault(name, kind)
+        if event_type == EVENT_TYPES[0]:
+            columns["event_type"] = pl.String()
+    return columns
 
 
 def corrected(corrections: pl.DataFrame, side: Literal["was", "now"]) -> pl.DataFrame:
@@ -130,25 +204,32 @@ def corrected(corrections: pl.DataFrame, side: Literal["was", "now"]) -> pl.Data
 
 def empty_events() -> pl.DataFrame:
     """Return the unified frame without rows."""
-    return unified(empty_frame(WAGER), empty_frame(PAYOUT))
+    return pl.DataFrame(schema=_event_columns())
 
 
-def events_frame(records: Sequence[dict[str, Any]], record: str) -> pl.DataFrame:
-    """Return a frame, with the types of the schema, of whole records of one type."""
-    return pl.DataFrame(list(records), schema=empty_frame(schema(record)).schema, orient="row")
+def events_frame(records: Sequence[Mapping[str, Any]], record: str) -> pl.DataFrame:
+    """Return a frame, with the types of the newest schema, of whole records of one type; what they lack is unset."""
+    frame = pl.DataFrame(list(records), schema=empty_frame(newest(record)).schema, orient="row")
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    return frame.with_columns(pl.col(name).fill_null(absent(frame.schema[name])) for name in lists)
 
 
 def encoded(events: pl.DataFrame) -> list[bytes]:
     """Return the message values of numbered events (the columns of `unified`), in the order of the rows.
 
-    Raises UsageError for an event that is neither wager nor payout, and what `encode` raises.
+    Raises UsageError for a row of another type, and what `encode` raises.
     """
     values = [b""] * events.height
-    placed = events.with_row_index("_place")
-    for name, kind in (("WAGER", WAGER), ("PAYOUT", PAYOUT)):
-        rows = placed.filter(pl.col("event_type") == name)
-        for place, value in zip(rows["_place"], encode(rows, kind), strict=True):
-            values[place] = value
+    for event_type, record in RECORD_BY_TYPE.items():
+        at = (events["event_type"] == event_type).arg_true()
+        if len(at):
+            for place, value in zip(at, encode_oldest(events[at], record), strict=True):
+                values[place] = value
     if not all(values):
-        raise UsageError("the frame holds events that are neither wager nor payout", hint="send corrections one by one")
+        raise UsageError("the frame holds rows that are no events", hint="send corrections one by one")
     return values
+
+
+def encoded_one(event: Event, organizer_bin: str, stream_id: str, sequence: int) -> bytes:
+    """Return the message value of one event. Raises what `encode_one` raises."""
+    return encode_record(numbered(event, organizer_bin, stream_id, sequence), record_name(event))

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     )
     kafka_user: str = Field("", description="Principal as which this process acts in Kafka; needed with SASL_SSL.")
     kafka_password_file: Path | None = Field(None, description="File with that principal's password.")
+    schema_registry_url: str = Field(
+        "", description="Confluent-compatible registry that gives the schema ids; empty: the manifest gives them."
+    )
     clickhouse_url: str = Field("http://127.0.0.1:8123", description="ClickHouse's HTTP interface.")
     clickhouse_database: str = Field("esep", description="Database that holds all tables and views.")
     clickhouse_user: str = Field("default", description="User of the loader and of `esep sql`.")

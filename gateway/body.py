@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from esep.codec import decode, encode_one
+from esep.codec import decode
 from esep.delivery import MESSAGE_BYTES_MAX
-from esep.events import EVENT_RECORDS, Correction, Payout, Wager
+from esep.events import EVENT_RECORDS, Correction, Deposit, Payout, Wager, Withdrawal
 from esep.gateway.problems import Problem
-from esep.schemas import Schema, schema
+from esep.schemas import newest
+from esep.versions import encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,14 @@ class _Payout(Payout, _Numbered):
     event_type: Literal["PAYOUT"]
 
 
+class _Deposit(Deposit, _Numbered):
+    event_type: Literal["DEPOSIT"]
+
+
+class _Withdrawal(Withdrawal, _Numbered):
+    event_type: Literal["WITHDRAWAL"]
+
+
 class _Correction(Correction, _Numbered):
     event_type: Literal["CORRECTION"]
 
@@ -60,8 +69,8 @@ class _Line(BaseModel):
 
 _INSTANTS = frozenset({"occurred_at", "wager_occurred_at", "corrected_at"})
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T")
-_Event = Annotated[_Wager | _Payout | _Correction, Field(discriminator="event_type")]
-_EVENTS: TypeAdapter[list[_Wager | _Payout | _Correction]] = TypeAdapter(list[_Event])
+_Told = _Wager | _Payout | _Deposit | _Withdrawal | _Correction
+_EVENTS: TypeAdapter[list[_Told]] = TypeAdapter(list[Annotated[_Told, Field(discriminator="event_type")]])
 
 
 def messages_of(body: bytes, content_type: str, organizer_bin: str, events_max: int) -> list[Message]:
@@ -109,16 +118,12 @@ def _written(body: bytes, organizer_bin: str, events_max: int) -> list[Message]:
     return [_message(place, event, organizer_bin) for place, event in enumerate(events)]
 
 
-def _message(place: int, event: _Wager | _Payout | _Correction, organizer_bin: str) -> Message:
+def _message(place: int, event: _Told, organizer_bin: str) -> Message:
     record = {"organizer_bin": organizer_bin, **event.model_dump(exclude={"event_type"})}
     try:
-        return event.stream_id.encode(), encode_one(record, _schema_of(event))
+        return event.stream_id.encode(), encode_record(record, event.event_type.lower())
     except (ValueError, TypeError, OverflowError):
         raise Problem("EVENT_UNREADABLE", place=place) from None
-
-
-def _schema_of(event: _Wager | _Payout | _Correction) -> Schema:
-    return schema(event.event_type.lower())
 
 
 def _refuse_other_instants(listed: list[Any]) -> None:
@@ -150,8 +155,8 @@ def _refuse_unreadable(messages: Sequence[Message]) -> None:
 
 _FIELDS = {
     name
-    for kind in ("wager", "payout", "correction")
-    for name in [*schema(kind).fields, "event_type", "selections", "was", "now", "market_id", "event_id", "outcome_id"]
+    for kind in EVENT_RECORDS
+    for name in [*newest(kind).fields, "event_type", "selections", "was", "now", "market_id", "event_id", "outcome_id"]
 }
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from esep.events import Event, Payout, Wager
+    from esep.events import Event, Movement
 
 
 class AsyncOrganizerClient:
@@ -55,7 +55,7 @@ class AsyncOrganizerClient:
         """Send again the events whose receipts are late; return how many."""
         return await asyncio.to_thread(self._client.send_late_again)
 
-    def check(self, events: Sequence[Wager | Payout]) -> list[str | None]:
+    def check(self, events: Sequence[Movement]) -> list[str | None]:
         """Return per event the code with which intake would refuse it for what it is in itself, or None. Offline."""
         return self._client.check(events)
 

@@ -16,9 +16,8 @@ import numpy as np
 import polars as pl
 
 from esep.clock import almaty_day_of, to_ms
-from esep.codec import encode
 from esep.errors import UsageError
-from esep.events import PAYOUT, WAGER
+from esep.events import encoded
 from esep.identifiers import is_bin
 from esep.origin import UNKNOWN_PARTITION
 from esep.producers.files import LINE, read_rows
@@ -185,12 +184,11 @@ def check_messages(
 
 
 def _encoded(part: pl.DataFrame, stream_id: str, received_ms: int) -> tuple[pl.Series, Messages]:
-    """Return the messages of numbered events, wagers before payouts, and the line of each."""
-    frames = [part.filter(pl.col("event_type") == name) for name in ("WAGER", "PAYOUT")]
-    values = [value for frame, kind in zip(frames, (WAGER, PAYOUT), strict=True) for value in encode(frame, kind)]
+    """Return the messages of numbered events, and the line of each."""
+    values: list[bytes | None] = [*encoded(part)]
     keys: list[bytes | None] = [stream_id.encode()] * part.height
     nowhere = np.full(part.height, UNKNOWN_PARTITION)
-    return pl.concat(frames)[LINE], Messages(keys, values, nowhere, all_at(received_ms, part.height))
+    return part[LINE], Messages(keys, values, nowhere, all_at(received_ms, part.height))
 
 
 def _findings(checked: pl.DataFrame, lines: pl.Series) -> list[Finding]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from esep.events import Event, Payout, Wager
+    from esep.events import Event, Movement
 
 WAITING_MAX = 10_000  # Calls that wait for the disk at a time; more wait for these.
 RECEIPT_LATE_S = 300.0  # Intake answers within a second while it runs.
@@ -202,7 +202,7 @@ class OrganizerClient:
         self._courier.start_over()
         return count
 
-    def check(self, events: Sequence[Wager | Payout]) -> list[str | None]:
+    def check(self, events: Sequence[Movement]) -> list[str | None]:
         """Return per event the code with which intake would refuse it for what it is in itself, or None. Offline."""
         return check_events(events, self.organizer_bin)
 

@@ -1,4 +1,4 @@
-"""A mapping: a small YAML file that says how the columns of a file become wagers and payouts.
+"""A mapping: a small YAML file that says how the columns of a file become events.
 
 Reads     producers/mappings/<name>.yaml, or a file of the organizer's own
 Returns   `Mapping`, checked as a whole
@@ -9,9 +9,11 @@ Promises  a mapping that loads names only known columns and fields, and gives ea
     no_value: [NA]              texts that mean "nothing here", beside the empty one
     shift_days: 0               or last-bet-yesterday: all dates move by whole days
     split: {column: ..., organizers: [BIN, ...]}     rows of several organizers in one file, by hash of a column
-    both: {field: source}       fields of wager and payout alike
+    both: {field: source}       fields of all events alike
     wager: {when: ..., field: source}
     payout: {when: ..., field: source}
+    deposit: {when: ..., field: source}
+    withdrawal: {when: ..., field: source}
 
 A source is one of: {constant: text}, {text: column}, {tenge: column}, {tenge: [column, column]} (their sum),
 {instant: column}, {odds: column}, {synthetic: column} (a made-up IIN for a name), {by_organizer: {BIN: text}}.
@@ -21,20 +23,30 @@ these.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from esep.codes import CHANNELS, FUNDINGS, INSTRUMENT_KINDS, PAYMENT_METHODS, PAYOUT_KINDS
+from esep.codes import (
+    BET_KINDS,
+    CHANNELS,
+    DEVICE_KINDS,
+    FUNDINGS,
+    INSTRUMENT_KINDS,
+    PAYMENT_METHODS,
+    PAYOUT_KINDS,
+)
 from esep.errors import MappingInvalid
 from esep.identifiers import is_bin
+from esep.schemas import newest
 
 LAST_BET_YESTERDAY = "last-bet-yesterday"
 SHIFT_DAYS_MAX = 36_600  # A hundred years; what is larger is a slip.
-EventName = Literal["wager", "payout"]
-EVENT_NAMES: tuple[EventName, ...] = ("wager", "payout")  # In the order in which a row yields them.
+EventName = Literal["deposit", "wager", "payout", "withdrawal"]
+EVENT_NAMES: tuple[EventName, ...] = ("deposit", "wager", "payout", "withdrawal")  # As a row yields them.
 
 _INCLUDED = Path(__file__).resolve().parent / "mappings"
 _ALLOWED_SOURCES = {
@@ -43,6 +55,12 @@ _ALLOWED_SOURCES = {
     "amount_tiyn": {"tenge"},
     "won_tiyn": {"tenge"},
     "wager_amount_tiyn": {"tenge"},
+    "balance_before_tiyn": {"tenge"},
+    "balance_after_tiyn": {"tenge"},
+    "bonus_tiyn": {"tenge"},
+    "payment_id": {"text"},
+    "account_id": {"text"},
+    "device_id": {"text"},
     "odds_milli": {"odds"},
     "instrument_key_version": {"constant"},
     "iin": {"text", "synthetic"},
@@ -55,8 +73,9 @@ _ALLOWED_WORDS: dict[str, tuple[str, ...]] = {
     "channel": CHANNELS,
     "funding": FUNDINGS,
     "kind": PAYOUT_KINDS,
+    "device_kind": DEVICE_KINDS,
+    "bet_kind": BET_KINDS,
 }
-OPTIONAL_FIELDS = frozenset({"instrument_kind", "instrument_hash", "instrument_key_version", "odds_milli"})
 
 
 class _Part(BaseModel):
@@ -114,28 +133,55 @@ class When(_Part):
     one_of: tuple[str, ...] | None = None
 
 
-class _Both(_Part):
+class _Common(_Part):
     site_id: Source | None = None
     iin: Source | None = None
-    wager_id: Source | None = None
     occurred_at: Source | None = None
     amount_tiyn: Source | None = None
     payment_method: Source | None = None
     instrument_kind: Source | None = None
     instrument_hash: Source | None = None
     instrument_key_version: Source | None = None
+    account_id: Source | None = None
+    payment_provider: Source | None = None
+    balance_before_tiyn: Source | None = None
+    balance_after_tiyn: Source | None = None
+    device_kind: Source | None = None
+    device_id: Source | None = None
 
 
-class WagerMapping(_Both):
+class _Both(_Common):
+    wager_id: Source | None = None
+
+
+class _BetMapping(_Both):
+    bonus_tiyn: Source | None = None
+
+
+class _AccountMapping(_Common):
+    when: When | None = None
+    payment_id: Source | None = None
+
+
+class WagerMapping(_BetMapping):
     """How a row becomes a wager."""
 
     when: When | None = None
+    bet_kind: Source | None = None
     channel: Source | None = None
     funding: Source | None = None
     odds_milli: Source | None = None
 
 
-class PayoutMapping(_Both):
+class DepositMapping(_AccountMapping):
+    """How a row becomes a deposit."""
+
+
+class WithdrawalMapping(_AccountMapping):
+    """How a row becomes a withdrawal."""
+
+
+class PayoutMapping(_BetMapping):
     """How a row becomes a payout."""
 
     when: When | None = None
@@ -143,6 +189,9 @@ class PayoutMapping(_Both):
     won_tiyn: Source | None = None
     wager_occurred_at: Source | None = None
     wager_amount_tiyn: Source | None = None
+
+
+_Section = DepositMapping | WagerMapping | PayoutMapping | WithdrawalMapping
 
 
 class Split(_Part):
@@ -160,13 +209,15 @@ class Mapping(_Part):
     shift_days: Annotated[int, Field(ge=-SHIFT_DAYS_MAX, le=SHIFT_DAYS_MAX)] | Literal["last-bet-yesterday"] = 0
     split: Split | None = None
     both: _Both = _Both()
+    deposit: DepositMapping | None = None
     wager: WagerMapping | None = None
     payout: PayoutMapping | None = None
+    withdrawal: WithdrawalMapping | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if self.wager is None and self.payout is None:
-            raise ValueError("neither wager nor payout is mapped: give at least one")
+        if not any(self.section(event) for event in EVENT_NAMES):
+            raise ValueError("neither wager nor payout, deposit or withdrawal is mapped: give at least one")
         if len(set(self.columns)) != len(self.columns):
             raise ValueError("columns: a name stands twice")
         faults = [fault for event in EVENT_NAMES for fault in self._event_faults(event)] + self._column_faults()
@@ -174,9 +225,10 @@ class Mapping(_Part):
             raise ValueError("; ".join(dict.fromkeys(faults)))
         return self
 
-    def section(self, event: EventName) -> WagerMapping | PayoutMapping | None:
+    def section(self, event: EventName) -> _Section | None:
         """Return how a row becomes this event, or None if none does."""
-        return self.wager if event == "wager" else self.payout
+        section: _Section | None = getattr(self, event)
+        return section
 
     def sources(self, event: EventName) -> dict[str, Source]:
         """Return the source of each field of an event that has one; its own section goes before `both`."""
@@ -191,7 +243,7 @@ class Mapping(_Part):
         section, sources = self.section(event), self.sources(event)
         if section is None:
             return []
-        required = set(type(section).model_fields) - OPTIONAL_FIELDS - {"when"}
+        required = set(type(section).model_fields) - optional_fields(event) - {"when"}
         missing = [
             f"{event}.{name} has no source: add one, here or under both" for name in sorted(required - set(sources))
         ]
@@ -247,6 +299,13 @@ def load_mapping(name_or_path: str) -> Mapping:
             detail="; ".join(_fault_text(fault) for fault in error.errors()),
             hint="mend these keys; producers/mappings/bustabit.yaml is a whole mapping to go by",
         ) from error
+
+
+@cache
+def optional_fields(event: EventName) -> frozenset[str]:
+    """Return the fields that a row may leave out: those that the event's newest schema lets be null (D934-42)."""
+    fields = newest(event).parsed()["fields"]
+    return frozenset(field["name"] for field in fields if isinstance(field["type"], list))
 
 
 def _source_fault(name: str, source: Source, organizers: tuple[str, ...]) -> str | None:

@@ -21,20 +21,21 @@ import polars as pl
 
 from esep.checks import check_form, check_identity
 from esep.clock import to_ms
-from esep.codec import INDEX, Decoded, decode, empty_frame
+from esep.codec import INDEX, decode
 from esep.codes import BY_CODE, PRECEDENCE, REJECT_CODES
 from esep.corrections import check_alone
-from esep.events import CORRECTION, EVENT_RECORDS, PAYOUT, WAGER, unified
+from esep.events import CORRECTION_RECORD, EVENT_RECORDS, unified
+from esep.fingerprints import fingerprints_of
 from esep.instants import check_instants
 from esep.origin import check_origin
 from esep.partitioner import partition_of
 from esep.precedence import PASSED, all_passed, fault, places
+from esep.versions import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esep.register import Organizer, Register
-    from esep.schemas import Schema
 
 _DIGEST_BYTES = 16  # Of the SHA-256 of a body, as intake remembers it.
 _IDENTITY = ("organizer_bin", "stream_id", "sequence", "event_type")
@@ -75,17 +76,20 @@ class OfflineIntake:
         event_type: where they can be read, and the first only where it is one. partition: where its key belongs.
         """
         decoded = decode(messages.values, EVENT_RECORDS)
-        events = _events(decoded, messages.received_ms)
-        identity = _identity(events, decoded, len(messages.values))
+        events = _received(unified(decoded.frames), messages.received_ms)
+        corrections = _received(upgraded(decoded.frames, CORRECTION_RECORD), messages.received_ms)
+        identity = _identity(events, corrections, len(messages.values))
         bins = pl.repeat(self.organizer_bin, len(messages.values), dtype=pl.String, eager=True)
         verdicts = check_origin(identity, messages.keys, bins, messages.at_partitions, self.partitions)
         for place, code in decoded.bad.items():
             verdicts[place] = PRECEDENCE[code]
-        duplicate, conflict = self._take(identity, messages.values, verdicts == PASSED)
+        digests = [sha256(value or b"").digest() for value in messages.values]
+        told = fingerprints_of(decoded, messages.values, digests)
+        duplicate, conflict = self._take(identity, told, verdicts == PASSED)
         fault(verdicts, conflict, "SEQUENCE_CONFLICT")
         fresh = (verdicts == PASSED) & ~duplicate
         self._check_events(events, verdicts, fresh)
-        self._check_corrections(_received(_frame(decoded, CORRECTION), messages.received_ms), verdicts, fresh)
+        self._check_corrections(corrections, verdicts, fresh)
         return self._rows(identity, verdicts, duplicate)
 
     def partition_of(self, stream_id: str) -> int:
@@ -93,13 +97,13 @@ class OfflineIntake:
         return partition_of(stream_id.encode(), self.partitions)
 
     def _take(
-        self, identity: pl.DataFrame, values: Sequence[bytes | None], passing: np.ndarray
+        self, identity: pl.DataFrame, fingerprints: Sequence[bytes], passing: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Consume the sequences of what passes; return which messages are repetitions, and which are conflicts."""
-        duplicate, conflict = np.zeros(len(values), np.bool_), np.zeros(len(values), np.bool_)
+        duplicate, conflict = np.zeros(len(fingerprints), np.bool_), np.zeros(len(fingerprints), np.bool_)
         streams, sequences = identity["stream_id"].to_list(), identity["sequence"].to_list()
         for place in np.flatnonzero(passing).tolist():
-            digest = sha256(values[place] or b"").digest()[:_DIGEST_BYTES]
+            digest = fingerprints[place][:_DIGEST_BYTES]
             first = self.seen.setdefault(streams[place], {}).setdefault(sequences[place], digest)
             if first is not digest:
                 (duplicate if first == digest else conflict)[place] = True
@@ -171,26 +175,13 @@ def all_at(received_ms: int, count: int) -> np.ndarray:
     return np.full(count, received_ms, np.int64)
 
 
-def _events(decoded: Decoded, received_ms: np.ndarray) -> pl.DataFrame:
-    """Return wagers and payouts in one frame, in order, as the checks read them."""
-    wagers, payouts = _frame(decoded, WAGER), _frame(decoded, PAYOUT)
-    none = pl.lit([], dtype=wagers.schema["selections"])
-    events = unified(wagers, payouts.with_columns(selections=none)).sort(INDEX)
-    return _received(events, received_ms)
-
-
 def _received(frame: pl.DataFrame, received_ms: np.ndarray) -> pl.DataFrame:
     return frame.with_columns(pl.Series("received_at", received_ms[frame[INDEX].to_numpy()]).cast(_RECEIVED_AT))
 
 
-def _identity(events: pl.DataFrame, decoded: Decoded, count: int) -> pl.DataFrame:
+def _identity(events: pl.DataFrame, corrections: pl.DataFrame, count: int) -> pl.DataFrame:
     """Return whose and which one each message says it is, null where that cannot be read."""
-    corrections = _frame(decoded, CORRECTION).with_columns(event_type=pl.lit("CORRECTION"))
-    read = pl.concat(part.select(INDEX, *_IDENTITY) for part in (events, corrections))
+    named = corrections.with_columns(event_type=pl.lit("CORRECTION"))
+    read = pl.concat(part.select(INDEX, *_IDENTITY) for part in (events, named))
     everyone = pl.DataFrame({INDEX: pl.int_range(count, dtype=pl.UInt32, eager=True)})
     return everyone.join(read, on=INDEX, how="left", maintain_order="left").drop(INDEX)
-
-
-def _frame(decoded: Decoded, schema: Schema) -> pl.DataFrame:
-    found = decoded.frames.get(schema)
-    return found if found is not None else empty_frame(schema).with_columns(pl.Series(INDEX, [], dtype=pl.UInt32))

@@ -8,16 +8,19 @@ Promises  the same event under the same number is the same bytes; an event that 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from esep.checks import check_form
-from esep.codec import encode_one
+from esep.codec import INDEX
 from esep.errors import UsageError
-from esep.events import Event, Payout, Wager, events_frame, numbered, schema_of, unified
+from esep.events import Event, Movement, events_frame, numbered, record_name, unified
+from esep.schemas import newest
 from esep.topics import EVENT_BYTES_MAX
+from esep.versions import encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +32,9 @@ VALUE_BYTES_MAX = EVENT_BYTES_MAX - _ENVELOPE_BYTES
 def value_of(event: Event, organizer_bin: str, stream_id: str, sequence: int) -> bytes:
     """Return the message value of an event; UsageError if no schema holds it, or it is too large for its topic."""
     try:
-        value = encode_one(record_of(event, organizer_bin, stream_id, sequence), schema_of(event))
+        value = encode_record(record_of(event, organizer_bin, stream_id, sequence), record_name(event))
     except (ValueError, TypeError, OverflowError) as error:
-        raise unwritable(type(event).__name__.lower()) from error
+        raise unwritable(record_name(event)) from error
     if len(value) > VALUE_BYTES_MAX:
         raise UsageError(
             f"an event of {len(value):,} bytes is too large for its topic",
@@ -48,20 +51,22 @@ def record_of(event: Event, organizer_bin: str, stream_id: str, sequence: int) -
     return record | {name: instant.astimezone(UTC) for name, instant in instants.items()}
 
 
-def check_events(events: Sequence[Wager | Payout], organizer_bin: str) -> list[str | None]:
+def check_events(events: Sequence[Movement], organizer_bin: str) -> list[str | None]:
     """Return per event the code with which intake would refuse it for what it is in itself, or None. Offline."""
     records = [record_of(event, organizer_bin, "offline", place) for place, event in enumerate(events, start=1)]
-    wagers = [place for place, event in enumerate(events) if isinstance(event, Wager)]
-    payouts = [place for place, event in enumerate(events) if isinstance(event, Payout)]
+    by_name: defaultdict[str, list[int]] = defaultdict(list)
+    for place, event in enumerate(events):
+        by_name[record_name(event)].append(place)
     try:
-        frame = unified(
-            events_frame([records[place] for place in wagers], "wager"),
-            events_frame([records[place] for place in payouts], "payout"),
-        )
+        frames = {
+            newest(name): events_frame([records[place] for place in places], name).with_columns(
+                pl.Series(INDEX, places, dtype=pl.UInt32)
+            )
+            for name, places in by_name.items()
+        }
     except (pl.exceptions.ComputeError, OverflowError, ValueError) as error:
         raise unwritable("an event") from error
-    by_place = dict(zip(wagers + payouts, check_form(frame).to_list(), strict=True))
-    return [by_place[place] for place in range(len(events))]
+    return check_form(unified(frames)).to_list()
 
 
 def unwritable(what: str) -> UsageError:

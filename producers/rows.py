@@ -5,8 +5,8 @@ Returns   `Mapped`: the events of that organizer's rows in the order of the file
 Promises  no I/O and no clock; a row is rejected as a whole, with one code; the same rows, mapping, organizer and number
           of days give the same events, whatever the day (box: producers)
 
-A row whose wager or payout is at fault is held back with both: what is mended is the row, and a payout sent later in
-another file would find its wager counted twice.
+A row of which one event is at fault is held back with all of them: what is mended is the row, and a payout sent later
+in another file would find its wager counted twice.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from esep.producers.files import LINE, REJECTS, FileRows
 from esep.producers.mapping import (
     EVENT_NAMES,
     LAST_BET_YESTERDAY,
-    OPTIONAL_FIELDS,
     SHIFT_DAYS_MAX,
     EventName,
     Mapping,
     Source,
+    optional_fields,
 )
 from esep.producers.row_codes import field_of
 from esep.producers.synthetic import split_places, synthetic_iins
@@ -165,7 +165,7 @@ def _yields(table: pl.DataFrame, mapping: Mapping, event: EventName) -> pl.Serie
 def _value_faults(
     table: pl.DataFrame, mapping: Mapping, pieces: dict[tuple[str, str], pl.Series]
 ) -> Iterator[pl.DataFrame]:
-    """Yield the rows with a value that is missing or unreadable, field by field of wager, then of payout."""
+    """Yield the rows with a value that is missing or unreadable, field by field of each event in its turn."""
     if mapping.split:
         yield _faults(table, table[mapping.split.column].is_null(), "VALUE_MISSING", mapping.split.column)
     for event in EVENT_NAMES:
@@ -173,15 +173,15 @@ def _value_faults(
         for name, source in mapping.sources(event).items():
             for column in source.columns:
                 absent = table[column].is_null()
-                if name not in OPTIONAL_FIELDS:
+                if name not in optional_fields(event):
                     yield _faults(table, yields & absent, "VALUE_MISSING", column)
                 unreadable = ~absent & pieces[source.how, column].is_null()
                 yield _faults(table, yields & unreadable, "VALUE_UNREADABLE", column)
 
 
 def _without_event(table: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    none = ~_yields(table, mapping, "wager") & ~_yields(table, mapping, "payout")
-    return _faults(table, none, "ROW_WITHOUT_EVENT", None)
+    yields = pl.DataFrame([_yields(table, mapping, event).alias(event) for event in EVENT_NAMES])
+    return _faults(table, ~yields.select(pl.any_horizontal(pl.all())).to_series(), "ROW_WITHOUT_EVENT", None)
 
 
 def _faults(table: pl.DataFrame, at_fault: pl.Series, code: str, field: str | None) -> pl.DataFrame:
@@ -206,8 +206,11 @@ def _event_frame(
     sources = mapping.sources(event)
     values = {name: _values(source, pieces, organizer_bin) for name, source in sources.items()}
     values["event_type"] = pl.lit(event.upper())
-    if event == "wager":
-        values["selections"] = pl.lit([], dtype=EVENT_SCHEMA["selections"])
+    if event in {"deposit", "withdrawal"}:
+        values["wager_id"] = pl.lit("")
+    for name, dtype in EVENT_SCHEMA.items():
+        if isinstance(dtype, pl.List):  # No cell of a table holds one.
+            values[name] = pl.lit([], dtype=dtype)
     columns = [
         _as_expr(values.get(name), name, dtype, days) for name, dtype in EVENT_SCHEMA.items() if name not in _NUMBERED
     ]
@@ -234,7 +237,7 @@ def _as_expr(values: pl.Expr | pl.Series | None, name: str, dtype: pl.DataType, 
 
 
 def _form_faults(events: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with an event at fault in itself, wagers first: the same checks as intake's."""
+    """Return the rows with an event at fault in itself, type by type: the same checks as intake's."""
     faulty = events.select(LINE).with_columns(code=check_form(events)).filter(pl.col("code").is_not_null())
     fields = pl.Series("field", [field_of(code) for code in faulty["code"]], dtype=pl.String)
     return faulty.with_columns(fields).cast(REJECTS)

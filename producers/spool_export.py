@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from esep.codec import INDEX, Decoded, decode, empty_frame
+from esep.codec import INDEX, Decoded, decode
 from esep.errors import FileUnusable, InvariantBroken
-from esep.events import CORRECTION, EVENT_RECORDS, PAYOUT, WAGER
+from esep.events import CORRECTION_RECORD, EVENT_RECORDS, unified
 from esep.producers.answers import State
 from esep.producers.spool_reader import SpoolReader
+from esep.versions import upgraded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ _OF_SPOOL = pl.Schema(
 def export_spool(spool_path: Path, out_path: Path) -> int:
     """Write all events of a spool; return how many.
 
-    Columns: `event_type`, the fields of wager, payout and correction (null where a type has them not), then state,
+    Columns: `event_type`, the fields of every type of event (null where a type has them not), then state,
     spooled_at and sent_at (UTC, by the organizer's clock), partition, offset, receipt_offset, reject_code, and value:
     the message, byte for byte. Raises FileUnusable if there is a file already, or the spool is none.
     """
@@ -82,10 +83,6 @@ def _events(decoded: Decoded) -> pl.DataFrame:
     """Return decoded events of all types in one frame, in the order of their messages."""
     if decoded.bad:
         raise InvariantBroken("the spool holds a message that is no event", detail=f"{len(decoded.bad)} of a page")
-    typed = [
-        decoded.frames.get(schema, empty_frame(schema).with_columns(pl.lit(0, pl.UInt32).alias(INDEX)).clear())
-        .with_columns(event_type=pl.lit(schema.record.upper()))
-        .select("event_type", pl.exclude("event_type"))
-        for schema in (WAGER, PAYOUT, CORRECTION)
-    ]
-    return pl.concat(typed, how="diagonal").sort(INDEX).drop(INDEX)
+    events = unified(decoded.frames).select("event_type", pl.exclude("event_type"))
+    corrections = upgraded(decoded.frames, CORRECTION_RECORD).with_columns(event_type=pl.lit("CORRECTION"))
+    return pl.concat([events, corrections], how="diagonal").sort(INDEX).drop(INDEX)

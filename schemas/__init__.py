@@ -1,7 +1,7 @@
 """The contract: every Avro schema by record and version, with its id on the wire.
 
 Reads     manifest.json and <record>/v<version>.avsc beside this file
-Returns   `Schema`, by record and version or by id
+Returns   `Schema`, by record and version or by id; all versions of a record
 Promises  no other package is imported; an id, once given, is never given to another schema (D934-42)
 
 The ids stand in the manifest, so that nobody needs a registry server to read or write (DESIGN §3). Ids of 1001 and up
@@ -53,6 +53,24 @@ def schema(record: str, version: int = 1) -> Schema:
         if (candidate.record, candidate.version) == (record, version):
             return candidate
     raise KeyError(f"no schema of record {record!r} in version {version}")
+
+
+@cache
+def versions(record: str) -> tuple[Schema, ...]:
+    """Return every version of a record, the oldest first; KeyError if the manifest has none.
+
+    >>> [one.version for one in versions("wager")]
+    [1, 2]
+    """
+    found = tuple(sorted((one for one in all_schemas() if one.record == record), key=lambda one: one.version))
+    if not found:
+        raise KeyError(f"no schema of record {record!r}")
+    return found
+
+
+def newest(record: str) -> Schema:
+    """Return the last version of a record; KeyError if the manifest has none."""
+    return versions(record)[-1]
 
 
 @cache

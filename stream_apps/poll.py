@@ -17,6 +17,7 @@ import numpy as np
 
 from esep.codec import decode
 from esep.errors import InvariantBroken
+from esep.versions import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ class InternalPoll:
 
 
 def read_poll(batches: Sequence[Batch], record: str) -> InternalPoll:
-    """Return the records of a poll, decoded in one go.
+    """Return the records of a poll, decoded in one go, those of older versions in the columns of the newest.
 
     Raises InvariantBroken where a value is no `record` or a key is no person key.
     """
@@ -66,7 +67,7 @@ def read_poll(batches: Sequence[Batch], record: str) -> InternalPoll:
     if decoded.bad:
         place = min(decoded.bad)
         raise _unreadable(batches, starts, place, f"its value is no {record} record: {decoded.bad[place]}")
-    (frame,) = decoded.frames.values()  # There is one version of each internal record so far.
+    frame = upgraded(decoded.frames, record)
     keys = [key or b"" for batch in batches for key in batch.keys]
     if set(map(len, keys)) != {PERSON_KEY_BYTES}:
         place = next(place for place, key in enumerate(keys) if len(key) != PERSON_KEY_BYTES)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
 from tests.support.examples import examples
+from tests.support.registry import registry as running_registry
 from tests.support.secured import Secured, secured_line
 
 if TYPE_CHECKING:
@@ -56,3 +57,10 @@ def clickhouse() -> Iterator[ClickHouseServer]:
         ClickHouseServer(Path(data_dir)) as started,
     ):
         yield started
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[str]:
+    """Give the address of one real schema registry; what is published there stays for the tests after."""
+    with tempfile.TemporaryDirectory(prefix="esep-registry-") as data_dir, running_registry(Path(data_dir)) as url:
+        yield url

@@ -263,7 +263,7 @@ def texts() -> list[Path]:
 
 
 each_text = pytest.mark.parametrize("path", texts(), ids=name_of)
-HOSTS = {"127.0.0.1", "localhost", "clickhouse", "kafka", "www.apache.org", "kafka.apache.org"}
+HOSTS = {"127.0.0.1", "localhost", "clickhouse", "kafka", "schemas", "www.apache.org", "kafka.apache.org"}
 MACHINE_PATH = re.compile(r"(?<![\w.$}/-])(/home/|/root/|/Users/|/work/|/tmp/|/mnt/|[A-Z]:\\)")
 
 

@@ -1,9 +1,10 @@
-"""Bets and what becomes of them: wagers and payouts as they occur, a block at a time, without a fault.
+"""Bets and the money behind them: deposits, wagers, payouts, withdrawals as they occur, in blocks, without a fault.
 
 Reads     `Plan`'s people, places and shape
 Returns   blocks of events in order of occurrence, in the columns of `esep.events.unified` and those that say where
 Promises  the same blocks for the same arguments; every event passes every check of intake; a payout follows its wager
-          and comes on its stream (clauses O9-L1 … O9-L5, O9-4.3; box: producers)
+          and comes on its stream; every other organizer reports the longer list of D934-42, so that old and new stand
+          side by side (clauses O9-L1 … O9-L5, O9-4.3; box: producers)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from esep.events import empty_events
 from esep.producers.simulate.people import DESKS, ONLINE_STREAMS, People, Places
+from esep.schemas import newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,7 @@ BLOCK = 16_384  # Bets drawn at a time. Another size would be another simulation
 PAYOUTS_PER_BET_MIN = 0.25  # Fewer than there are, so that the bets end before the span does.
 EVENT_SCHEMA = empty_events().schema
 _INSTANT = pl.Datetime("ms", "UTC")
+_NO_MARKETS = pl.lit([], EVENT_SCHEMA["market_names"])
 _STAKE_TIYN = 1_500_00  # The usual stake.
 _STAKE_TIYN_MIN, _STAKE_TIYN_MAX = 100_00, 2_000_000_00
 _ROUND_ONLINE_TIYN, _ROUND_DESK_TIYN = 1_00, 100_00
@@ -34,6 +37,11 @@ _ONLINE, _FROM_ACCOUNT, _BONUS, _CASH = 0.75, 0.75, 0.05, 0.8  # Shares: of all;
 _CREDIT = 0.05  # Of payments by card.
 _MARGIN = 0.93  # What players get back of a tenge in the long run.
 _REFUND, _CASH_OUT = 0.015, 0.045  # Shares of bets.
+_DEPOSIT, _WITHDRAWAL = 0.2, 0.3  # Of bets from an account, before which is paid in; of payouts to one, paid on.
+_BALANCE_MEAN = 30_000_00  # What lies on an account beside the money of the bet itself, tiyn.
+_BONUS_SHARE = 0.5  # Of a stake that bonus money is in.
+_BANKS = ("Халық Банкі", "Kaspi Bank", "Банк ЦентрКредит")
+_DEVICES = ("PHONE", "TABLET", "COMPUTER")
 _DELAY_MS, _DELAY_MS_MIN = 90 * 60_000, 1_000  # From wager to payout: half of them within the first.
 _METHOD = {"CARD": "CARD", "WALLET": "E_MONEY", "PHONE": "MOBILE", "BANK_ACCOUNT": "BANK_TRANSFER"}
 _MATCHES = ("kairat-astana", "aktobe-ordabasy", "barys-avtomobilist", "tobol-atyrau", "shakhter-kaisar")
@@ -47,10 +55,10 @@ def blocks(people: People, places: Places, shape: Shape, *, seed: int, events: i
     number = 0
     while True:
         made = _bets(people, places, shape, np.random.default_rng([seed, 2, number]), number * BLOCK, bets)
-        payouts = _payouts(made)
-        due = payouts if waiting is None else pl.concat([waiting, payouts])
+        later = [_payouts(made), _withdrawals(made)]
+        due = pl.concat(later if waiting is None else [waiting, *later])
         now = made["occurred_at"][-1]
-        yield pl.concat([_wagers(made), due.filter(pl.col("occurred_at") <= now)]).sort(
+        yield pl.concat([_deposits(made), _wagers(made), due.filter(pl.col("occurred_at") <= now)]).sort(
             "occurred_at", maintain_order=True
         )
         waiting = due.filter(pl.col("occurred_at") > now)
@@ -84,7 +92,7 @@ def _bets(
         **_payment(people, person, online, draw),
         **_outcome(stake, odds, at_ms, draw),
     }
-    return pl.DataFrame(columns)
+    return _with_account(pl.DataFrame(columns), draw)
 
 
 def _stakes(keenness: np.ndarray, online: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -136,6 +144,9 @@ def _payment(people: People, person: np.ndarray, online: np.ndarray, draw: np.ra
         instrument_kind=pl.when(own).then("kind"),
         instrument_hash=pl.when(own).then("digest"),
         instrument_key_version=pl.when(own).then(pl.lit(1, pl.Int32)),
+        _kind="kind",
+        _digest="digest",
+        _own_method=by_instrument,
     ).to_dict()  # fmt: skip
 
 
@@ -157,24 +168,98 @@ def _outcome(stake: np.ndarray, odds: np.ndarray, at_ms: np.ndarray, draw: np.ra
     }
 
 
+def _with_account(bets: pl.DataFrame, draw: np.random.Generator) -> pl.DataFrame:
+    """Return bets with what the longer list of D934-42 asks for, null where an organizer does not report it yet."""
+    own, share = draw.exponential(_BALANCE_MEAN, BLOCK).astype(np.int64), draw.random((2, BLOCK))
+    longer, on_account = pl.col(ORGANIZER) % 2 == 1, pl.col("payment_method") == "ACCOUNT"
+    device = pl.when(pl.col("channel") == "RETAIL").then(pl.lit("CASH_DESK")).otherwise(
+        pl.Series(_DEVICES).gather(draw.integers(0, len(_DEVICES), BLOCK))
+    )  # fmt: skip
+    bonus = pl.when(pl.col("funding") == "BONUS").then((pl.col("amount_tiyn") * _BONUS_SHARE).cast(pl.Int64))
+    return bets.with_columns(
+        _longer=longer,
+        _deposits=on_account & (pl.Series(share[0]) < _DEPOSIT),
+        _withdraws=on_account & (pl.Series(share[1]) < _WITHDRAWAL) & pl.col("kind").is_not_null(),
+        _rest=pl.Series(own),
+        _bank=pl.Series(_BANKS).gather(draw.integers(0, len(_BANKS), BLOCK)),
+        _account=pl.concat_str(pl.lit("A-"), pl.col("iin").hash(1).cast(pl.String)),
+        device_kind=pl.when(longer).then(device),
+        device_id=pl.when(longer).then(pl.format("D-{}", pl.Series(draw.integers(1, 10**9, BLOCK)))),
+        bonus_tiyn=pl.when(longer).then(bonus.fill_null(0)),
+    )
+
+
+def _moved(frame: pl.DataFrame, before: pl.Expr, after: pl.Expr, *, when: pl.Expr) -> pl.DataFrame:
+    """Return events with the account that they move money on, where they do."""
+    return frame.with_columns(
+        account_id=pl.when(when).then("_account"),
+        payment_provider=pl.when(when).then("_bank"),
+        balance_before_tiyn=pl.when(when).then(before),
+        balance_after_tiyn=pl.when(when).then(after),
+    )
+
+
 def _wagers(bets: pl.DataFrame) -> pl.DataFrame:
+    own_tiyn = pl.col("amount_tiyn") - pl.col("bonus_tiyn").fill_null(0)
+    on_account = pl.col("_longer") & (pl.col("payment_method") == "ACCOUNT")
+    moved = _moved(bets, pl.col("_rest") + own_tiyn, pl.col("_rest"), when=on_account)
+    outcomes = pl.col("selections").list.len()
+    kind = pl.when(outcomes == 0).then(pl.lit("POOL")).when(outcomes == 1).then(pl.lit("SINGLE")).otherwise(
+        pl.lit("EXPRESS")
+    )  # fmt: skip
+    markets = pl.col("selections").list.eval(pl.element().struct.field("market_id"))
     none = [pl.lit(None).alias(name) for name in ("kind", "won_tiyn", "wager_occurred_at", "wager_amount_tiyn")]
-    return _as_events(bets.with_columns(*none), "WAGER")
+    longer = [
+        pl.when("_longer").then(kind).alias("bet_kind"),
+        pl.when("_longer").then(markets).otherwise(_NO_MARKETS).alias("market_names"),
+    ]
+    return _as_events(moved.with_columns(*none, *longer), "WAGER")
+
+
+def _deposits(bets: pl.DataFrame) -> pl.DataFrame:
+    """Return what is paid in so that bets can be made from an account, by the person's own instrument."""
+    paid = bets.filter("_deposits").with_columns(payment_id=pl.format("P-{}", "wager_id"))
+    return _on_account(paid, "DEPOSIT", pl.col("_rest"), pl.col("_rest") + pl.col("amount_tiyn"))
+
+
+def _withdrawals(bets: pl.DataFrame) -> pl.DataFrame:
+    """Return what is paid on, a while after it was paid out to an account."""
+    waited = pl.duration(minutes=5) + (pl.col("paid_at") - pl.col("occurred_at"))
+    paid = bets.filter("_withdraws").with_columns(
+        payment_id=pl.format("R-{}", "wager_id"), occurred_at=pl.col("paid_at") + waited, amount_tiyn="paid_tiyn"
+    )
+    return _on_account(paid, "WITHDRAWAL", pl.col("_rest") + pl.col("amount_tiyn"), pl.col("_rest"))
+
+
+def _on_account(paid: pl.DataFrame, event_type: str, before: pl.Expr, after: pl.Expr) -> pl.DataFrame:
+    """Return movements of an account, which belong to no bet."""
+    moved = _moved(paid, before, after, when=pl.lit(value=True))
+    unset = [
+        (_NO_MARKETS if isinstance(kind, pl.List) else pl.lit(None)).alias(name)
+        for name, kind in EVENT_SCHEMA.items()
+        if name not in {*newest(event_type.lower()).fields, "event_type", "wager_id", "selections"}
+    ]
+    own = {"payment_method": "_own_method", "instrument_kind": "_kind", "instrument_hash": "_digest"}
+    plain = {"instrument_key_version": pl.lit(1), "wager_id": pl.lit("")}
+    plain["selections"] = pl.lit([], EVENT_SCHEMA["selections"])
+    return _as_events(moved.with_columns(*unset, **own, **plain), event_type)
 
 
 def _payouts(bets: pl.DataFrame) -> pl.DataFrame:
     paid = bets.filter(pl.col("kind").is_not_null()).with_columns(
         wager_occurred_at="occurred_at", wager_amount_tiyn="amount_tiyn", occurred_at="paid_at", amount_tiyn="paid_tiyn"
     )
-    none = [pl.lit(None).alias(name) for name in ("channel", "funding", "odds_milli")]
+    on_account = pl.col("_longer") & (pl.col("payment_method") == "ACCOUNT")
+    moved = _moved(paid, pl.col("_rest"), pl.col("_rest") + pl.col("amount_tiyn"), when=on_account)
+    none = [pl.lit(None).alias(name) for name in ("channel", "funding", "odds_milli", "bet_kind", "bonus_tiyn")]
     empty = pl.lit([], dtype=EVENT_SCHEMA["selections"]).alias("selections")
-    return _as_events(paid.with_columns(*none, empty), "PAYOUT")
+    return _as_events(moved.with_columns(*none, empty, market_names=_NO_MARKETS), "PAYOUT")
 
 
 def _as_events(frame: pl.DataFrame, event_type: str) -> pl.DataFrame:
     """Return the columns of the unified frame but for the numbering, and where each event is from."""
     typed = [
-        pl.col(name).cast(dtype)
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in EVENT_SCHEMA.items()
         if name not in {"organizer_bin", "stream_id", "sequence", "event_type"}
     ]

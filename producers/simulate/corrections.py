@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esep.codec import encode_one
-from esep.events import CORRECTION, Values
+from esep.events import CORRECTION_RECORD, Values
 from esep.money import AMOUNT_TIYN_MAX
+from esep.versions import encode_record
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,7 +37,7 @@ def correction_values(corrections: pl.DataFrame, targets: pl.DataFrame, kinds: l
     target the values that are in force, or that would be had it not been refused. kinds: see `correction_kind`.
     """
     rows = zip(corrections.iter_rows(named=True), targets.iter_rows(named=True), kinds, strict=True)
-    return [encode_one(_record(correction, target, kind), CORRECTION) for correction, target, kind in rows]
+    return [encode_record(_record(correction, target, kind), CORRECTION_RECORD) for correction, target, kind in rows]
 
 
 def _record(correction: dict[str, Any], target: dict[str, Any], kind: str) -> dict[str, Any]:

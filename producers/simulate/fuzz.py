@@ -18,9 +18,10 @@ import numpy as np
 import polars as pl
 
 from esep.codec import HEADER_BYTES, decode, encode, wire_header
-from esep.events import CORRECTION, PAYOUT, WAGER
+from esep.events import EVENT_RECORDS
 from esep.partitioner import partition_of
 from esep.producers.simulate.generator import GOOD, MESSAGES, messages
+from esep.schemas import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 UNKNOWN = "UNKNOWN"  # The verdict that is not foretold.
 STREAM = "fuzz"  # Stream of what is mutated.
 _FLIPS_MAX = 8
-_HEADERS = [wire_header(schema) for schema in (WAGER, PAYOUT, CORRECTION)]
+_HEADERS = [wire_header(schema) for record in sorted(EVENT_RECORDS) for schema in versions(record)]
 _HUGE = (  # Avro numbers: lengths and counts that no body of ours has.
     b"\xfe\xff\xff\xff\x0f",  # 2**31 - 1
     b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01",  # 2**63 - 1
@@ -69,7 +70,7 @@ def _with_mutated(frame: pl.DataFrame, chosen: np.ndarray, plan: Plan, draw: np.
 
 def _of_stream(values: list[bytes]) -> list[bytes]:
     """Return the events as events of the stream of what is mutated; their numbers may repeat."""
-    decoded = decode(values, frozenset({"wager", "payout"}))
+    decoded = decode(values, EVENT_RECORDS)
     found = [b""] * len(values)
     for schema, events in decoded.frames.items():
         moved = encode(events.with_columns(stream_id=pl.lit(STREAM)), schema)

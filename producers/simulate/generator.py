@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from esep.codec import encode
-from esep.events import PAYOUT, WAGER
-from esep.producers.simulate.bets import EVENT_SCHEMA, ORGANIZER, STREAM, blocks
+from esep.codes import EVENT_TYPES
+from esep.events import encoded
+from esep.producers.simulate.bets import ORGANIZER, STREAM, blocks
 from esep.producers.simulate.corrections import correction_kind, correction_values
 from esep.producers.simulate.kinds import GAP_AT, KINDS, OTHER_BIN, spoilt_fields
 from esep.producers.simulate.people import Places, people_of, places_of
@@ -142,7 +142,7 @@ class _Block:
         kinds = np.full(events.height, _GOOD)
         share = draw.random(events.height)
         bad, repeated = self._plan.bad, self._plan.bad + self._plan.duplicates
-        for event_type in ("WAGER", "PAYOUT"):
+        for event_type in EVENT_TYPES:
             at = np.flatnonzero((share < bad) & (events["event_type"] == event_type).to_numpy())
             kinds[at] = self._bad_kinds(event_type, len(at), draw)
         kinds[(share >= bad) & (share < repeated)] = _REPETITION
@@ -169,9 +169,9 @@ class _Block:
         kinds = self._kinds
         values: list[bytes | None] = [b""] * len(kinds)
         good, bad = np.flatnonzero(kinds == _GOOD), np.flatnonzero(kinds > _CORRECTING)
-        _place(values, good, _encoded(self._events[good]))
+        _place(values, good, encoded(self._events[good]))
         names = pl.Series(_NAMES).gather(kinds[bad])
-        for place, name, value in zip(bad.tolist(), names, _encoded(self._spoilt(bad, names)), strict=True):
+        for place, name, value in zip(bad.tolist(), names, encoded(self._spoilt(bad, names)), strict=True):
             spoil = KINDS[name].spoil
             values[place] = spoil(value, int(self._random[place])) if spoil else value
         self._correct(values)
@@ -201,16 +201,6 @@ class _Block:
         table = pl.select(key=self._events["stream_id"], said=pl.Series(_KEYS).gather(self._kinds))
         other = pl.when(pl.col("said") == "other").then(pl.col("key") + ".2").otherwise("key")
         return table.select(pl.when(pl.col("said") != "none").then(other).cast(pl.Binary).alias("key")).to_series()
-
-
-def _encoded(events: pl.DataFrame) -> list[bytes]:
-    """Return the message value of each event, in order."""
-    values = [b""] * events.height
-    types = events["event_type"]
-    for name, schema in (("WAGER", WAGER), ("PAYOUT", PAYOUT)):
-        at = np.flatnonzero((types == name).to_numpy())
-        _place(values, at, encode(events[at].select(EVENT_SCHEMA.names()), schema))
-    return values
 
 
 def _place(values: list[bytes | None] | list[bytes], at: np.ndarray, found: list[bytes]) -> None:

@@ -29,6 +29,7 @@ Spoil = Callable[[bytes, int], bytes | None]  # From a value and a random number
 _LONG_AGO, _FAR_AHEAD = datetime(2001, 5, 4, tzinfo=UTC), datetime(2150, 1, 1, tzinfo=UTC)
 _NO_DATE = datetime(1899, 12, 30, tzinfo=UTC)  # What an empty cell of a spreadsheet becomes.
 _BAD_SELECTIONS = [{"event_id": "kairat-astana", "market_id": "1X2", "outcome_id": "1", "odds_milli": 500}]
+_MANY_MARKETS = ["1X2"] * 9  # More than there are selections.
 _INSTANT = pl.Datetime("ms", "UTC")
 _SCHEMA_ID_NOBODY_HAS = 999_999
 
@@ -37,13 +38,13 @@ _SCHEMA_ID_NOBODY_HAS = 999_999
 class Kind:
     """One kind of bad message.
 
-    of: the type of event that it can be made of, null for both. fields: what the event says instead. spoil: what is
+    of: the type of event that it can be made of, null for any. fields: what the event says instead. spoil: what is
     done to its bytes. key, partition: what is wrong with where the message stands. needs: a column that must not be
     null. conflict: the number of an event before it is used again.
     """
 
     code: str
-    of: Literal["WAGER", "PAYOUT"] | None = None
+    of: Literal["WAGER", "PAYOUT", "DEPOSIT"] | None = None
     fields: dict[str, pl.Expr] = field(default_factory=dict)
     spoil: Spoil | None = None
     key: Literal["right", "other", "none"] = "right"
@@ -67,8 +68,13 @@ def _instant(at: datetime) -> pl.Expr:
 
 
 def _on(event_type: str, column: str, instead: pl.Expr) -> pl.Expr:
-    """Return another value for one type of event, and the same for the other."""
+    """Return another value for one type of event, and the same for the others."""
     return pl.when(pl.col("event_type") == event_type).then(instead).otherwise(pl.col(column))
+
+
+def _unless(event_type: str, column: str, instead: pl.Expr) -> pl.Expr:
+    """Return another value for all types of event but one."""
+    return pl.when(pl.col("event_type") == event_type).then(pl.col(column)).otherwise(instead)
 
 
 def _other_last_digit() -> pl.Expr:
@@ -102,7 +108,7 @@ KINDS: dict[str, Kind] = {
     "SITE_EMPTY": Kind("SITE_INVALID", fields={"site_id": pl.lit("")}),
     "IIN_WRONG_DIGIT": Kind("IIN_INVALID", fields={"iin": _other_last_digit()}),
     "IIN_SHORT": Kind("IIN_INVALID", fields={"iin": pl.col("iin").str.slice(1)}),
-    "WAGER_ID_EMPTY": Kind("WAGER_ID_INVALID", fields={"wager_id": pl.lit("")}),
+    "WAGER_ID_EMPTY": Kind("WAGER_ID_INVALID", "WAGER", fields={"wager_id": pl.lit("")}),
     "NO_DATE": Kind("INSTANT_INVALID", fields={"occurred_at": _instant(_NO_DATE)}),
     "AMOUNT_ZERO": Kind("AMOUNT_NOT_POSITIVE", fields={"amount_tiyn": pl.lit(0)}),
     "AMOUNT_NEGATIVE": Kind("AMOUNT_NOT_POSITIVE", fields={"amount_tiyn": -pl.col("amount_tiyn")}),
@@ -112,12 +118,22 @@ KINDS: dict[str, Kind] = {
         "INSTRUMENT_INVALID",
         fields={"instrument_kind": pl.lit("CARD"), "instrument_hash": pl.lit(None, pl.String)},
     ),
+    "PAYMENT_ID_EMPTY": Kind("PAYMENT_ID_INVALID", "DEPOSIT", {"payment_id": pl.lit("")}),
+    "ACCOUNT_EMPTY": Kind("ACCOUNT_INVALID", fields={"account_id": pl.lit("")}),
+    "PROVIDER_EMPTY": Kind("PAYMENT_PROVIDER_INVALID", fields={"payment_provider": pl.lit("")}),
+    "BALANCE_NEGATIVE": Kind(
+        "BALANCE_INVALID", fields={"balance_before_tiyn": pl.lit(0), "balance_after_tiyn": pl.lit(-1)}
+    ),
+    "BONUS_MORE_THAN_STAKE": Kind("BONUS_INVALID", "WAGER", {"bonus_tiyn": pl.col("amount_tiyn") + 1}),
+    "DEVICE_UNHEARD_OF": Kind("DEVICE_INVALID", fields={"device_kind": pl.lit("TELEPATHY")}),
     "CHANNEL_UNHEARD_OF": Kind("CHANNEL_UNKNOWN", "WAGER", {"channel": pl.lit("TELEGRAPH")}),
     "FUNDING_UNHEARD_OF": Kind("FUNDING_UNKNOWN", "WAGER", {"funding": pl.lit("LOAN")}),
     "ODDS_BELOW_ONE": Kind("ODDS_INVALID", "WAGER", {"odds_milli": pl.lit(999)}),
     "SELECTION_BELOW_ONE": Kind(
         "SELECTION_INVALID", "WAGER", {"selections": pl.lit(_BAD_SELECTIONS, empty_events().schema["selections"])}
     ),
+    "BET_KIND_UNHEARD_OF": Kind("BET_KIND_UNKNOWN", "WAGER", {"bet_kind": pl.lit("HUNCH")}),
+    "MARKETS_TOO_MANY": Kind("MARKET_INVALID", "WAGER", {"market_names": pl.lit(_MANY_MARKETS, pl.List(pl.String))}),
     "KIND_UNHEARD_OF": Kind("KIND_UNKNOWN", "PAYOUT", {"kind": pl.lit("GIFT")}),
     "WON_MORE_THAN_PAID": Kind("WON_INVALID", "PAYOUT", {"won_tiyn": pl.col("amount_tiyn") + 1}),
     "WAGER_WITHOUT_STAKE": Kind("WAGER_AMOUNT_INVALID", "PAYOUT", {"wager_amount_tiyn": pl.lit(0)}),
@@ -129,7 +145,7 @@ KINDS: dict[str, Kind] = {
     "LONG_AGO": Kind(
         "INSTANT_EXPIRED",
         fields={
-            "occurred_at": _on("WAGER", "occurred_at", _instant(_LONG_AGO)),
+            "occurred_at": _unless("PAYOUT", "occurred_at", _instant(_LONG_AGO)),
             "wager_occurred_at": _on("PAYOUT", "wager_occurred_at", _instant(_LONG_AGO)),
         },
     ),

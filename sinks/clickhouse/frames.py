@@ -23,6 +23,7 @@ from esep.errors import InvariantBroken, RowGap
 from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.sinks.clickhouse.tables import RECEIPTS_TABLE, table_of
+from esep.versions import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +95,7 @@ def read(records: Records, record: str) -> pl.DataFrame:
             hint="a stage of another version writes there, or somebody else does",
         )
     frames = list(decoded.frames.values())
-    in_order = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal").sort(INDEX)  # A sort copies, too.
+    in_order = frames[0] if len(frames) == 1 else upgraded(decoded.frames, record)  # It copies.
     return in_order.drop(INDEX)
 
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from esep.codec import INDEX, encode
+from esep.codec import INDEX
 from esep.partitioner import partitions_of
-from esep.schemas import schema
 from esep.stream_apps.stage import Write
+from esep.topics import ACCEPTED
+from esep.versions import encode_oldest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from esep.stream_apps.intake.lanes import Lanes
 
 PERSON_KEY_BYTES = 16  # See esep.identifiers.PersonKeys.
-_ACCEPTED = schema("accepted")
 
 
 def accepted_writes(
@@ -49,7 +49,7 @@ def accepted_writes(
     output_of = partitions_of(keys, PERSON_KEY_BYTES, len(outputs))
     sources = [section.source for section in messages.sections]
     rows = lanes.rows_of(sources, outputs, messages.section_of[at], output_of)
-    values = encode(postings.with_columns(*_lineage(messages, at, rows)), _ACCEPTED)
+    values = encode_oldest(postings.with_columns(*_lineage(messages, at, rows)), ACCEPTED)
     return [
         Write(output, [keys[place] for place in part], [values[place] for place in part])
         for output, part in zip(outputs, _parts(output_of, len(outputs)), strict=True)

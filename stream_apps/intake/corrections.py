@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from esep.codec import INDEX, decode, encode
+from esep.codec import INDEX, decode
 from esep.corrections import check_alone
-from esep.events import CORRECTION, PAYOUT, WAGER, corrected
+from esep.events import CORRECTION_RECORD, RECORD_BY_TYPE, corrected
 from esep.precedence import all_passed, fault
 from esep.stream_apps.intake.decode import RECEIVED_AT
 from esep.stream_apps.intake.sequences import DIGEST_BYTES, VOID, Held
+from esep.versions import encode_oldest, upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -132,7 +133,8 @@ def _waiting(
 
 def _decoded(all_held: Sequence[Held]) -> pl.DataFrame:
     """Return corrections as a frame, a row each, with their time of receipt."""
-    frame = decode([held.value for held in all_held], frozenset({CORRECTION.record})).frames[CORRECTION]
+    decoded = decode([held.value for held in all_held], frozenset({CORRECTION_RECORD}))
+    frame = upgraded(decoded.frames, CORRECTION_RECORD)
     received = pl.Series("received_at", [held.received_ms for held in all_held], pl.Int64).cast(RECEIVED_AT)
     return frame.drop(INDEX).with_columns(received)
 
@@ -179,8 +181,8 @@ def _digests(corrections: pl.DataFrame, side: Literal["was", "now"]) -> dict[int
     """Return by row the digest of an event that has the values on this side: what its stream remembers of events."""
     rows, values = corrections["row"].to_list(), corrected(corrections, side)
     found: dict[int, bytes] = {}
-    for kind, schema in (("WAGER", WAGER), ("PAYOUT", PAYOUT)):
-        of_kind = values.filter(pl.col("event_type") == kind)
-        for place, value in zip(of_kind[_ROW], encode(of_kind, schema), strict=True):
+    for event_type, record in RECORD_BY_TYPE.items():
+        of_type = values.filter(pl.col("event_type") == event_type)
+        for place, value in zip(of_type[_ROW], encode_oldest(of_type, record), strict=True):
             found[rows[place]] = sha256(value).digest()[:DIGEST_BYTES]
     return found

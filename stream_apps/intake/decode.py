@@ -1,15 +1,14 @@
 """The messages of one poll as frames: what can be read of each, and why the others cannot be read.
 
 Reads     batches of organizers' topics, as they came
-Returns   `Messages`: identities and verdicts of all messages in order; wagers and payouts as one frame, corrections
-Promises  one decoding per schema over the whole poll; what is no event gets its code and costs no other message
-          (DESIGN §4 "Decode"; clause O9-4.3; box: intake)
+Returns   `Messages`: identities and verdicts of all messages in order; events of all types as one frame, corrections
+Promises  one decoding per schema over the whole poll; all versions come out alike; what is no event gets its code and
+          costs no other message (DESIGN §4 "Decode"; clauses O9-4.3, D934-42; box: intake)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING
@@ -17,17 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from esep.codec import INDEX, Decoded, decode, empty_frame, encode
+from esep.codec import INDEX, Decoded, decode
 from esep.codes import INTERNAL, PRECEDENCE
-from esep.events import CORRECTION, EVENT_RECORDS, PAYOUT, WAGER, unified
+from esep.events import CORRECTION_RECORD, EVENT_RECORDS, unified
+from esep.fingerprints import fingerprints_of
 from esep.precedence import all_passed
 from esep.stream_apps.stage import Batch
+from esep.versions import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from esep.schemas import Schema
 
 SECTION_MAX = 8_192  # Messages of one receipt. Each may need 190 bytes as a reject and 170 as a stream: below 4 MiB.
 SHA256_BYTES = 32
@@ -41,9 +41,10 @@ class Messages:
 
     sections: the batches, cut into pieces of at most SECTION_MAX messages. starts: the place of each section's first
     message, then the number of messages. section_of: the section of each message. digests: the SHA-256 of each value.
-    fingerprints: likewise, of the value as we would write it: what two writers of Avro made of one event is equal here.
+    fingerprints: likewise, of the value as we would write it: what two writers of Avro made of one event is equal here,
+    and what two versions say of it alike.
     identity: per message organizer_bin, stream_id, sequence and event_type, null where they cannot be read.
-    unreadable: per message the verdict on its bytes. events: wagers and payouts in order of their `index`, which is
+    unreadable: per message the verdict on its bytes. events: all but corrections in order of their `index`, which is
     their place, with `received_at`; corrections likewise.
     """
 
@@ -76,8 +77,8 @@ def read_messages(batches: Sequence[Batch], without: AbstractSet[int] = frozense
     read = [None if place in without else value for place, value in enumerate(values)] if without else values
     decoded = decode(read, EVENT_RECORDS)
     decoded.bad.update(dict.fromkeys(without, INTERNAL))
-    events = _events(decoded, received_ms)
-    corrections = _received(_frame(decoded, CORRECTION), received_ms)
+    events = _received(unified(decoded.frames), received_ms)
+    corrections = _received(upgraded(decoded.frames, CORRECTION_RECORD), received_ms)
     digests = [sha256(value or b"").digest() for value in values]
     return Messages(
         sections=sections,
@@ -86,7 +87,7 @@ def read_messages(batches: Sequence[Batch], without: AbstractSet[int] = frozense
         keys=list(chain.from_iterable(section.keys for section in sections)),
         values=values,
         digests=digests,
-        fingerprints=_fingerprints(decoded, values, digests),
+        fingerprints=fingerprints_of(decoded, values, digests),
         offsets=np.fromiter(chain.from_iterable(section.offsets for section in sections), np.int64, starts[-1]),
         identity=_identity(events, corrections, decoded, len(values)),
         unreadable=_unreadable(decoded, len(values)),
@@ -104,38 +105,8 @@ def _cut(batch: Batch) -> Iterator[Batch]:
         yield Batch(batch.source, batch.offsets[part], batch.timestamps_ms[part], batch.keys[part], batch.values[part])
 
 
-def _events(decoded: Decoded, received_ms: np.ndarray) -> pl.DataFrame:
-    """Return wagers and payouts in one frame, in order; a payout's selections are empty."""
-    wagers, payouts = (_frame(decoded, schema) for schema in (WAGER, PAYOUT))
-    none = pl.lit([], dtype=wagers.schema["selections"])
-    events = unified(wagers, payouts.with_columns(selections=none)).sort(INDEX)
-    return _received(events, received_ms)
-
-
 def _received(frame: pl.DataFrame, received_ms: np.ndarray) -> pl.DataFrame:
     return frame.with_columns(pl.Series("received_at", received_ms[frame[INDEX].to_numpy()]).cast(RECEIVED_AT))
-
-
-def _fingerprints(decoded: Decoded, values: Sequence[bytes | None], digests: list[bytes]) -> list[bytes]:
-    """Return the digests, but for wagers whose selections are cut into blocks otherwise than we would."""
-    wagers = _frame(decoded, WAGER)
-    free = wagers.filter(pl.col("selections").list.len() > 0)  # Only arrays can be written in more ways than one.
-    fingerprints = digests
-    for place, ours in zip(free[INDEX], encode(free, WAGER), strict=True):
-        if ours != values[place]:
-            fingerprints = fingerprints.copy() if fingerprints is digests else fingerprints
-            fingerprints[place] = sha256(ours).digest()
-    return fingerprints
-
-
-def _frame(decoded: Decoded, schema: Schema) -> pl.DataFrame:
-    found = decoded.frames.get(schema)
-    return found if found is not None else _no_rows(schema)
-
-
-@cache
-def _no_rows(schema: Schema) -> pl.DataFrame:
-    return empty_frame(schema).with_columns(pl.Series(INDEX, [], dtype=pl.UInt32))
 
 
 def _identity(events: pl.DataFrame, corrections: pl.DataFrame, decoded: Decoded, count: int) -> pl.DataFrame:

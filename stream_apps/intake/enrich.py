@@ -42,7 +42,7 @@ def enrich(postings: pl.DataFrame, facts: Facts) -> pl.DataFrame:
     )
     return hinted.with_columns(
         *(pl.lit(facts.licences[name]).gather(pl.col("licence")).alias(name) for name in facts.licences.columns),
-        *(pl.col(name) * pl.col("leg") for name in ("amount_tiyn", "won_tiyn")),
+        *(pl.col(name) * pl.col("leg") for name in ("amount_tiyn", "won_tiyn", "bonus_tiyn")),
         entry_id=pl.concat_str("organizer_bin", "stream_id", "sequence", separator="/"),
         flags=_flags(),
     )

@@ -15,16 +15,15 @@ import numpy as np
 import polars as pl
 
 from esep.clock import almaty_year
-from esep.codec import encode
 from esep.errors import InvariantBroken, TotalsOverflow
 from esep.lineage import TopicPartition
 from esep.money import AMOUNT_TIYN_MAX, SUM_TIYN_MAX
-from esep.schemas import schema
 from esep.stream_apps.poll import InternalPoll, person_words, read_poll
 from esep.stream_apps.stage import Batch, PartitionState, Result, Write
 from esep.stream_apps.totals.cells import CELL_KEY, MEASURES, WIDTH, Cells, changelog_records
 from esep.stream_apps.totals.running import contributions, measures_of, running
 from esep.topics import ACCEPTED, LEDGER, TOTALS, TOTALS_CHANGELOG
+from esep.versions import encode_oldest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +33,6 @@ TOTALS_COLUMNS = tuple(
     f"{scope}_{span}_{measure}_{unit}" for scope, span in SCOPES for measure in MEASURES for unit in ("count", "tiyn")
 )
 _OF_CELL = SCOPES.index(("organizer", "year"))  # The scope whose totals are those of the cell that a posting changes.
-_LEDGER = schema("ledger")
 
 
 class Changes(NamedTuple):
@@ -70,7 +68,7 @@ class TotalsStage:
         poll = read_poll(batches, ACCEPTED)
         cells = _cell_keys(poll)
         totals, last = _totals(poll, cells, [states[batch.source].data for batch in batches])
-        messages = encode(_ledger(poll, totals, states), _LEDGER)
+        messages = encode_oldest(_ledger(poll, totals, states), LEDGER)
         outputs, changelog, positions, changes = [], {}, {}, {}
         for batch, (start, end) in zip(batches, pairwise(poll.starts), strict=True):
             output = _output_of(batch)

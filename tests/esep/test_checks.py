@@ -15,9 +15,9 @@ from esep.checks import check_correction, check_form, check_identity
 from esep.codec import empty_frame
 from esep.codes import PRECEDENCE, REJECT_CODES
 from esep.events import empty_events, events_frame, unified
-from esep.schemas import schema
+from esep.schemas import newest
 from tests.support.examples import examples
-from tests.support.records import Record, payouts, wagers
+from tests.support.records import Record, deposits, newer_payouts, newer_wagers, payouts, wagers, withdrawals
 
 NOON = datetime(2026, 5, 9, 12, tzinfo=UTC)
 AMOUNT_MAX = 10**13
@@ -43,15 +43,21 @@ PAYOUT: Record = MONEY | {
     "wager_occurred_at": NOON - timedelta(hours=2),
     "wager_amount_tiyn": 15_000,
 }
+MOVED: Record = {"account_id": "A-1", "payment_provider": "Kaspi Bank"}
+BALANCE: Record = {"balance_before_tiyn": 100_000, "balance_after_tiyn": 0}
+DEVICE: Record = {"device_kind": "PHONE", "device_id": "0f0f"}
+DEPOSIT: Record = {name: value for name, value in MONEY.items() if name != "wager_id"} | MOVED | BALANCE | {
+    "payment_id": "P-1", "device_kind": None, "device_id": None,
+}  # fmt: skip
 CARD: Record = {"instrument_kind": "CARD", "instrument_hash": "0f" * 32, "instrument_key_version": 1}
 
 
 class Fault(NamedTuple):
-    """What makes a good record bad: in one field (or three that hang together), of both types or of one."""
+    """What makes a good record bad: in one field (or three that hang together), of all types or of some."""
 
     code: str
     change: Record
-    of: str = "WAGER PAYOUT"
+    of: str = "WAGER PAYOUT DEPOSIT WITHDRAWAL"
 
 
 FAULTS = [
@@ -59,11 +65,11 @@ FAULTS = [
     *(Fault("SEQUENCE_INVALID", {"sequence": number}) for number in (0, -1, -(2**63))),
     *(Fault("SITE_INVALID", {"site_id": text}) for text in ("", "Ш" * 121)),
     *(Fault("IIN_INVALID", {"iin": text}) for text in ("", "000813159890", "940140000385", "９００１０１３００００７")),
-    *(Fault("WAGER_ID_INVALID", {"wager_id": text}) for text in ("", "№" * 121)),
+    *(Fault("WAGER_ID_INVALID", {"wager_id": text}, "WAGER PAYOUT") for text in ("", "№" * 121)),
     Fault("INSTANT_INVALID", {"occurred_at": datetime(1989, 12, 31, 23, 59, 59, 999000, UTC)}, "WAGER"),
     Fault("INSTANT_INVALID", {"occurred_at": datetime(2200, 1, 1, tzinfo=UTC)}),
     Fault("INSTANT_INVALID", {"wager_occurred_at": datetime(1989, 12, 31, tzinfo=UTC)}, "PAYOUT"),
-    *(Fault("AMOUNT_NOT_POSITIVE", {"amount_tiyn": tiyn}, "WAGER") for tiyn in (0, -1, -(2**63))),
+    *(Fault("AMOUNT_NOT_POSITIVE", {"amount_tiyn": tiyn}, "WAGER DEPOSIT") for tiyn in (0, -1, -(2**63))),
     Fault("AMOUNT_NOT_POSITIVE", {"amount_tiyn": 0, "won_tiyn": 0}, "PAYOUT"),
     *(Fault("AMOUNT_TOO_LARGE", {"amount_tiyn": tiyn}) for tiyn in (AMOUNT_MAX + 1, 2**63 - 1)),
     *(Fault("PAYMENT_METHOD_UNKNOWN", {"payment_method": word}) for word in ("", "cash", "BONUS")),
@@ -73,17 +79,27 @@ FAULTS = [
     Fault("INSTRUMENT_INVALID", CARD | {"instrument_hash": "0F" * 32}),
     Fault("INSTRUMENT_INVALID", CARD | {"instrument_hash": "0f" * 32 + "\n"}),
     Fault("INSTRUMENT_INVALID", CARD | {"instrument_key_version": 0}),
+    *(Fault("PAYMENT_ID_INVALID", {"payment_id": text}, "DEPOSIT WITHDRAWAL") for text in ("", "№" * 121)),
+    *(Fault("ACCOUNT_INVALID", {"account_id": text}) for text in ("", "№" * 121)),
+    *(Fault("PAYMENT_PROVIDER_INVALID", {"payment_provider": text}) for text in ("", "№" * 121)),
+    *(Fault("BALANCE_INVALID", BALANCE | {name: tiyn}) for name in BALANCE for tiyn in (-1, AMOUNT_MAX + 1)),
+    *(Fault("BALANCE_INVALID", BALANCE | {name: None}, "WAGER PAYOUT") for name in BALANCE),
+    *(Fault("BONUS_INVALID", {"bonus_tiyn": tiyn}, "WAGER PAYOUT") for tiyn in (-1, 100_001)),
+    *(Fault("DEVICE_INVALID", DEVICE | {"device_kind": word}) for word in ("", "phone", None)),
+    *(Fault("DEVICE_INVALID", DEVICE | {"device_id": text}) for text in ("", "№" * 121)),
     *(Fault("CHANNEL_UNKNOWN", {"channel": word}, "WAGER") for word in ("", "online")),
     *(Fault("FUNDING_UNKNOWN", {"funding": word}, "WAGER") for word in ("", "CREDIT_CARD")),
     *(Fault("ODDS_INVALID", {"odds_milli": odds}, "WAGER") for odds in (999, 0, -(2**31))),
     *(Fault("SELECTION_INVALID", {"selections": [SELECTION | {name: ""}]}, "WAGER") for name in list(SELECTION)[:3]),
     Fault("SELECTION_INVALID", {"selections": [SELECTION, SELECTION | {"odds_milli": 999}]}, "WAGER"),
+    *(Fault("BET_KIND_UNKNOWN", {"bet_kind": word}, "WAGER") for word in ("", "single")),
+    *(Fault("MARKET_INVALID", {"market_names": names}, "WAGER") for names in (["1X2"] * 2, [""], ["№" * 121])),
     *(Fault("KIND_UNKNOWN", {"kind": word}, "PAYOUT") for word in ("", "winning")),
     *(Fault("WON_INVALID", {"won_tiyn": tiyn}, "PAYOUT") for tiyn in (-1, 100_001)),
     *(Fault("WAGER_AMOUNT_INVALID", {"wager_amount_tiyn": tiyn}, "PAYOUT") for tiyn in (0, -1, AMOUNT_MAX + 1)),
     Fault("PAYOUT_BEFORE_WAGER", {"wager_occurred_at": NOON + timedelta(milliseconds=1)}, "PAYOUT"),
 ]
-GOOD = {"WAGER": WAGER, "PAYOUT": PAYOUT}
+GOOD = {"WAGER": WAGER, "PAYOUT": PAYOUT, "DEPOSIT": DEPOSIT, "WITHDRAWAL": DEPOSIT}
 FAULTY = [(fault, event_type) for fault in FAULTS for event_type in fault.of.split()]
 
 BARELY_GOOD = [
@@ -100,17 +116,27 @@ BARELY_GOOD = [
     *(("WAGER", {"stream_id": text}) for text in ("a" * 120, "A.b_c+d-9", "0")),
     ("WAGER", {"site_id": "Ш" * 120, "wager_id": "№" * 120}),
     ("WAGER", {"sequence": 2**63 - 1}),
+    *(("WAGER", {"bonus_tiyn": tiyn}) for tiyn in (0, 100_000)),
+    *(("PAYOUT", {"balance_before_tiyn": 0, "balance_after_tiyn": tiyn}) for tiyn in (0, AMOUNT_MAX)),
+    *(("DEPOSIT", {"device_kind": "TERMINAL", "device_id": device}) for device in (None, "№" * 120)),
+    ("WITHDRAWAL", {"payment_id": "№" * 120, "account_id": "№" * 120, "payment_provider": "№" * 120}),
+    ("WAGER", {"bet_kind": "SINGLE", "market_names": ["№" * 120]}),
 ]
 
 
 def codes(events: list[tuple[str, Record]]) -> list[str | None]:
     """Return the code of each event, in order: of identity, else of form."""
     numbered = {event_type: [record for kind, record in events if kind == event_type] for event_type in GOOD}
-    frame = unified(events_frame(numbered["WAGER"], "wager"), events_frame(numbered["PAYOUT"], "payout"))
+    frame = as_frame(numbered)
     both = pl.DataFrame([check_identity(frame).alias("identity"), check_form(frame).alias("form")])
     found = iter(both.select(pl.coalesce("identity", "form")).to_series().to_list())
     of_type = {event_type: [next(found) for _ in numbered[event_type]] for event_type in GOOD}
     return [of_type[event_type].pop(0) for event_type, _ in events]
+
+
+def as_frame(events: dict[str, list[Record]]) -> pl.DataFrame:
+    """Return events by type in the shape that the checks read."""
+    return unified({newest(name.lower()): events_frame(records, name.lower()) for name, records in events.items()})
 
 
 def as_event(fault: Fault, event_type: str) -> tuple[str, Record]:
@@ -134,10 +160,17 @@ def test_each_code_of_form_is_given_by_a_record_made_for_it() -> None:
 
 def values(record: Record, **change: Any) -> Record:
     """The values of an event as they stand in a correction."""
-    absent = dict.fromkeys([*("channel", "funding", "odds_milli"), *("kind", "won_tiyn")])
-    absent |= {"wager_occurred_at": None, "wager_amount_tiyn": None, "selections": []}
+    unset: Record = dict.fromkeys(field.name for field in empty_values())
+    event_type = "PAYOUT" if "kind" in record else "DEPOSIT" if "payment_id" in record else "WAGER"
     own = {name: value for name, value in record.items() if name not in {"organizer_bin", "stream_id", "sequence"}}
-    return {"event_type": "PAYOUT" if "kind" in record else "WAGER", **absent, **own, **change}
+    absent = unset | {"wager_id": "", "selections": [], "market_names": []}
+    return {**absent, "event_type": event_type, **own, **change}
+
+
+def empty_values() -> list[Any]:
+    """Return the fields of the values inside a correction."""
+    kind: Any = empty_frame(newest("correction")).schema["now"]
+    return list(kind.fields)
 
 
 CORRECTION: Record = {
@@ -161,6 +194,11 @@ CORRECTION_FAULTS: list[tuple[str, Record]] = [
         for side in ("was", "now")
         for bad in (
             values(WAGER, event_type="DEPOSIT"),
+            values(DEPOSIT, event_type="BONUS"),
+            *(values(DEPOSIT, **{name: None}) for name in ("payment_id", "account_id", "balance_before_tiyn")),
+            *(values(DEPOSIT, **{name: WAGER[name]}) for name in ("wager_id", "channel", "selections")),
+            values(WAGER, payment_id="P-1"),
+            values(PAYOUT, market_names=["1X2"]),
             *(values(WAGER, **{name: None}) for name in ("channel", "funding")),
             *(values(WAGER, **{name: PAYOUT[name]}) for name in ("kind", "won_tiyn", "wager_amount_tiyn")),
             *(values(PAYOUT, **{name: None}) for name in ("kind", "won_tiyn", "wager_occurred_at")),
@@ -172,7 +210,7 @@ CORRECTION_FAULTS: list[tuple[str, Record]] = [
 
 
 def correction_codes(*changes: Record) -> list[str | None]:
-    frame = pl.DataFrame([CORRECTION | change for change in changes], schema=empty_frame(schema("correction")).schema)
+    frame = pl.DataFrame([CORRECTION | change for change in changes], schema=empty_frame(newest("correction")).schema)
     codes_: list[str | None] = check_correction(frame).to_list()
     return codes_
 
@@ -187,7 +225,7 @@ def test_correction_with_one_fault_gets_its_code_and_its_neighbours_none(code: s
     [(fault, event_type) for fault, event_type in FAULTY if not {"stream_id", "sequence"} & fault.change.keys()],
 )
 def test_right_values_of_a_correction_are_checked_as_an_event_is(fault: Fault, event_type: str) -> None:
-    faulty = values(GOOD[event_type] | fault.change)
+    faulty = values(GOOD[event_type] | fault.change, event_type=event_type)
     assert correction_codes({"now": faulty}, {"was": faulty}) == [fault.code, "CORRECTION_MISMATCH"]
 
 
@@ -212,7 +250,15 @@ def test_record_on_the_right_side_of_a_limit_passes(event_type: str, change: Rec
     assert codes([(event_type, GOOD[event_type] | change)]) == [None]
 
 
-EVENTS = wagers().map(lambda record: ("WAGER", record)) | payouts().map(lambda record: ("PAYOUT", record))
+EVENTS = st.one_of(
+    *(
+        kind.map(lambda record, name=name: (name, record))
+        for name, kind in {
+            "WAGER": wagers() | newer_wagers(), "PAYOUT": payouts() | newer_payouts(),
+            "DEPOSIT": deposits(), "WITHDRAWAL": withdrawals(),
+        }.items()
+    )
+)  # fmt: skip
 
 
 @given(st.lists(EVENTS, max_size=6))
@@ -234,7 +280,7 @@ def test_no_events_give_no_codes() -> None:
 
 
 def test_check_leaves_the_events_as_they_were() -> None:
-    frame = unified(events_frame([WAGER], "wager"), events_frame([PAYOUT | {"won_tiyn": -1}], "payout"))
+    frame = as_frame({"WAGER": [WAGER], "PAYOUT": [PAYOUT | {"won_tiyn": -1}]})
     before = frame.clone()
     check_form(frame)
     assert frame.equals(before)
@@ -242,6 +288,6 @@ def test_check_leaves_the_events_as_they_were() -> None:
 
 @pytest.mark.parametrize("instant", [-(2**63), 2**63 - 1])
 def test_instant_that_python_has_no_name_for_is_invalid(instant: int) -> None:
-    frame = unified(events_frame([WAGER], "wager"), events_frame([], "payout"))
+    frame = as_frame({"WAGER": [WAGER]})
     absurd: Any = pl.Series([instant]).cast(pl.Datetime("ms", "UTC"))
     assert check_form(frame.with_columns(occurred_at=absurd)).to_list() == ["INSTANT_INVALID"]

@@ -9,10 +9,11 @@ import pytest
 from docs.legal import clauses
 from esep import codes
 from esep.codes import BY_CODE, PRECEDENCE, REJECT_CODES, RejectCode
+from esep.events import EVENT_RECORDS
 from esep.flags import FLAGS
-from esep.schemas import schema
+from esep.schemas import newest
 
-EVENT_FIELDS = {field for record in ("wager", "payout", "correction") for field in schema(record).fields}
+EVENT_FIELDS = {field for record in EVENT_RECORDS for field in newest(record).fields}
 KAZAKH_ONLY = set("әғқңөұүһіӘҒҚҢӨҰҮҺІ")
 each_code = pytest.mark.parametrize("code", REJECT_CODES, ids=lambda code: code.code)
 
@@ -97,6 +98,8 @@ WORDS = (
     "PAYOUT_KINDS",
     "PAYMENT_METHODS",
     "INSTRUMENT_KINDS",
+    "DEVICE_KINDS",
+    "BET_KINDS",
     "ORGANIZER_KINDS",
 )
 

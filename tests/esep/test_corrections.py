@@ -15,14 +15,14 @@ from esep.codec import empty_frame
 from esep.codes import PRECEDENCE, REJECT_CODES
 from esep.corrections import check_alone
 from esep.precedence import PASSED
-from esep.schemas import schema
+from esep.schemas import newest
 from tests.esep.test_checks import CORRECTION, NOON, WAGER, values
 
 NEVER = "LICENCE_NOT_IN_FORCE"
 
 
 def verdicts(*changes: dict[str, Any], received_at: datetime = NOON, licensed: bool = True) -> list[str | None]:
-    frame = pl.DataFrame([CORRECTION | change for change in changes], schema=empty_frame(schema("correction")).schema)
+    frame = pl.DataFrame([CORRECTION | change for change in changes], schema=empty_frame(newest("correction")).schema)
     received = pl.lit(received_at).cast(pl.Datetime("ms", "UTC")).alias("received_at")
 
     def standing(events: pl.DataFrame) -> np.ndarray:

@@ -12,28 +12,35 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from esep.checks import check_form
-from esep.codec import decode_one, encode, encode_one
+from esep.codec import INDEX, decode, decode_one, encode_one
+from esep.errors import UsageError
 from esep.events import (
-    CORRECTION,
     EVENT_RECORDS,
-    PAYOUT,
-    WAGER,
     Correction,
+    Deposit,
     Payout,
     Selection,
     Values,
     Wager,
+    Withdrawal,
     empty_events,
+    encoded,
+    encoded_one,
     events_frame,
     numbered,
-    schema_of,
+    record_name,
     unified,
 )
+from esep.schemas import newest, schema, versions
+from esep.versions import encode_oldest
 from tests.support.examples import examples
-from tests.support.records import Record, corrections, payouts, wagers
+from tests.support.records import Record, deposits, newer_payouts, newer_wagers, payouts, records, wagers, withdrawals
 
-TYPES: dict[str, Any] = {"wager": Wager, "payout": Payout, "correction": Correction}
-RECORDS = {"wager": wagers(), "payout": payouts(), "correction": corrections()}
+TYPES: dict[str, Any] = {
+    "wager": Wager, "payout": Payout, "deposit": Deposit, "withdrawal": Withdrawal, "correction": Correction,
+}  # fmt: skip
+MOVEMENTS = {"wager": newer_wagers(), "payout": newer_payouts(), "deposit": deposits(), "withdrawal": withdrawals()}
+RECORDS = {**MOVEMENTS, "correction": records("correction", 2)}
 IDENTITY = ("organizer_bin", "stream_id", "sequence")
 each_type = pytest.mark.parametrize("name", sorted(TYPES))
 
@@ -44,19 +51,19 @@ def typed(name: str, record: Record) -> Any:
 
 @each_type
 def test_fields_of_a_type_are_those_that_an_organizer_fills_in(name: str) -> None:
-    event_schema = {"wager": WAGER, "payout": PAYOUT, "correction": CORRECTION}[name]
-    assert [*IDENTITY, *TYPES[name].model_fields] == list(event_schema.fields)
+    """Clause D934-42: of the newest version."""
+    assert {*IDENTITY, *TYPES[name].model_fields} == set(newest(name).fields)
     assert name in EVENT_RECORDS
 
 
 def test_parts_of_a_correction_have_the_fields_of_the_schema() -> None:
-    for part in CORRECTION.parsed()["fields"][-2:]:
+    for part in newest("correction").parsed()["fields"][-2:]:
         fields = {field["name"] for field in part["type"][1]["fields"]}
         assert fields == set(Values.model_fields)
 
 
 def test_selection_has_the_fields_of_the_schema() -> None:
-    items = WAGER.parsed()["fields"][-1]["type"]["items"]
+    (items,) = [field["type"]["items"] for field in schema("wager").parsed()["fields"] if field["name"] == "selections"]
     assert [field["name"] for field in items["fields"]] == list(Selection.model_fields)
 
 
@@ -66,10 +73,10 @@ def test_selection_has_the_fields_of_the_schema() -> None:
 def test_typed_event_survives_the_wire(name: str, data: st.DataObject) -> None:
     record = data.draw(RECORDS[name])
     event = typed(name, record)
-    whole = numbered(event, *(record[field] for field in IDENTITY))
-    value = encode_one(whole, schema_of(event))
-    assert decode_one(value, schema_of(event)) == record
-    assert typed(name, decode_one(value, schema_of(event))) == event
+    value = encoded_one(event, *(record[field] for field in IDENTITY))
+    (read,) = [decode_one(value, one) for one in versions(name) if value[1:5] == one.id.to_bytes(4, "big")]
+    assert record_name(event) == name
+    assert typed(name, read) == event
 
 
 @each_type
@@ -77,9 +84,9 @@ def test_typed_event_survives_the_wire(name: str, data: st.DataObject) -> None:
 @given(st.data())
 def test_frame_of_events_has_the_bytes_of_each_event(name: str, data: st.DataObject) -> None:
     written = data.draw(st.lists(RECORDS[name], max_size=4))
-    event_schema = {"wager": WAGER, "payout": PAYOUT, "correction": CORRECTION}[name]
     whole = [numbered(typed(name, record), *(record[field] for field in IDENTITY)) for record in written]
-    assert encode(events_frame(whole, name), event_schema) == [encode_one(record, event_schema) for record in whole]
+    one_by_one = [encoded_one(typed(name, record), *(record[field] for field in IDENTITY)) for record in written]
+    assert encode_oldest(events_frame(whole, name), name) == one_by_one
 
 
 @given(wagers(), st.integers(-12, 14), st.integers(0, 999))
@@ -88,20 +95,44 @@ def test_instant_of_any_zone_is_the_same_instant_in_whole_milliseconds(
 ) -> None:
     local = (record["occurred_at"] + timedelta(microseconds=microseconds)).astimezone(timezone(timedelta(hours=hours)))
     whole = {**record, "occurred_at": local}
-    assert decode_one(encode_one(whole, WAGER), WAGER) == record
-    assert events_frame([whole], "wager").to_dicts() == [record]
+    assert decode_one(encode_one(whole, schema("wager")), schema("wager")) == record
+    assert events_frame([whole], "wager").select(list(record)).to_dicts() == [record]
 
 
-@given(st.lists(wagers(), max_size=3), st.lists(payouts(), max_size=3))
-def test_unified_frame_holds_wagers_then_payouts_unchanged(bets: list[Record], paid: list[Record]) -> None:
-    both = unified(events_frame(bets, "wager"), events_frame(paid, "payout"))
-    assert both.columns == empty_events().columns
-    assert both.schema == empty_events().schema
-    assert both["event_type"].to_list() == ["WAGER"] * len(bets) + ["PAYOUT"] * len(paid)
-    for row, record in zip(both.to_dicts(), bets + paid, strict=True):
+OF_ANY_VERSION = st.one_of(
+    *(kind.map(lambda record, name=name: (name, record)) for name, kind in MOVEMENTS.items()),
+    wagers().map(lambda record: ("wager", record)),
+    payouts().map(lambda record: ("payout", record)),
+)
+
+
+@given(st.lists(OF_ANY_VERSION, max_size=6))
+def test_unified_frame_holds_events_of_all_types_and_versions_in_order(events: list[tuple[str, Record]]) -> None:
+    """Clause D934-42: old and new side by side come out alike, and are written as they came."""
+    values = [encode_one(record, _written_in(name, record)) for name, record in events]
+    found = unified(decode(values, EVENT_RECORDS).frames)
+    assert found.columns == [*empty_events().columns, INDEX]
+    assert found["event_type"].to_list() == [name.upper() for name, _ in events]
+    for row, (name, record) in zip(found.to_dicts(), events, strict=True):
         assert {field: row[field] for field in record} == record
-        assert all(row[field] is None for field in row.keys() - record.keys() - {"event_type"})
-    assert check_form(both).null_count() == both.height
+        others = row.keys() - record.keys() - {"event_type", "wager_id", INDEX}
+        assert not any(row[field] for field in others)
+        assert (row["wager_id"] == "") == (name in {"deposit", "withdrawal"})
+    assert check_form(found).null_count() == found.height
+    again = encoded(found)
+    says_nothing_new = [value != ours for value, ours in zip(values, again, strict=True)]
+    assert unified(decode(again, EVENT_RECORDS).frames).equals(found)
+    assert all(again[place][4:5] < values[place][4:5] for place, older in enumerate(says_nothing_new) if older)
+
+
+def _written_in(name: str, record: Record) -> Any:
+    return next(one for one in versions(name) if set(one.fields) == set(record))
+
+
+def test_row_of_no_type_cannot_be_written() -> None:
+    columns = {name: [None] for name in empty_events().columns}
+    with pytest.raises(UsageError, match="no events"):
+        encoded(pl.DataFrame(columns, schema=empty_events().schema))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +167,7 @@ def test_event_cannot_be_changed(record: Record) -> None:
         typed("wager", record).amount_tiyn = 1
 
 
-def test_empty_frame_of_events_has_every_column_of_both_types() -> None:
-    assert set(empty_events().columns) == {*WAGER.fields, *PAYOUT.fields, "event_type"}
-    assert isinstance(empty_events(), pl.DataFrame)
+def test_empty_frame_of_events_has_every_column_of_all_types() -> None:
+    assert set(empty_events().columns) == {"event_type"}.union(*(newest(name).fields for name in MOVEMENTS))
     assert empty_events().height == 0
+    assert unified({}).drop(INDEX).equals(empty_events())

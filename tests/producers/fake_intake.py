@@ -18,8 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from esep.codec import decode_body, encode_body, encode_one, wire_header
-from esep.events import PAYOUT, WAGER
-from esep.schemas import schema
+from esep.schemas import all_schemas, schema
 from esep.topics import events_topic, receipts_topic
 from tests.support.receipt_signing import SIGNING_KEY
 
@@ -64,7 +63,7 @@ def read_events(bootstrap_servers: str, organizer_bin: str, count: int) -> list[
 def decoded(message: ck.Message) -> dict[str, Any]:
     """Return the record of a message, read one by one."""
     value = message.value()
-    written = next(candidate for candidate in (WAGER, PAYOUT) if value.startswith(wire_header(candidate)))
+    written = next(one for one in all_schemas() if value.startswith(wire_header(one)))
     return decode_body(value[len(wire_header(written)) :], written)
 
 
@@ -176,7 +175,7 @@ class FakeIntake:
         if identity in self._bytes:
             return "DUPLICATE" if self._bytes[identity] == value else "SEQUENCE_CONFLICT"
         self._bytes[identity] = value
-        return self.refused.get(("payout" if "kind" in record else "wager", record["wager_id"]), "ACCEPTED")
+        return self.refused.get(("payout" if "kind" in record else "wager", record.get("wager_id")), "ACCEPTED")
 
     def _account(self, stream: str) -> dict[str, Any]:
         consumed = ranges([sequence for name, sequence in self._bytes if name == stream])

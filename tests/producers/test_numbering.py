@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from esep.clock import AHEAD_MAX
 from esep.codec import encode
 from esep.errors import UsageError
-from esep.events import PAYOUT, WAGER
 from esep.producers.files import LINE, read_rows
 from esep.producers.numbering import held_back, number_events, refuse_stream_id, stream_id_of
 from esep.producers.rows import map_rows
+from esep.schemas import schema
 from tests.producers.bets import DESK, lost, won, write_file
 from tests.support.examples import examples
+
+PAYOUT, WAGER = schema("payout"), schema("wager")
 
 ORGANIZER = "940140000385"
 
@@ -60,9 +62,9 @@ def test_same_file_on_another_day_is_the_same_bytes_under_the_same_numbers(
     ]
     path = write_file(tmp_path_factory.mktemp("bets") / "desk-7.csv", *rows)
     first, second = _numbered(path), _numbered(path, date(2026, 11, 21) + timedelta(days=days_later))
-    for schema in (WAGER, PAYOUT):
-        events = [frame.filter(event_type=schema.record.upper()) for frame in (first, second)]
-        assert encode(events[0], schema) == encode(events[1], schema)
+    for kind in (WAGER, PAYOUT):
+        events = [frame.filter(event_type=kind.record.upper()) for frame in (first, second)]
+        assert encode(events[0], kind) == encode(events[1], kind)
     future = [place + 2 for place, kind in enumerate(kinds) if kind == "future"]
     assert held_back(first, now)[LINE].to_list() == future
     assert held_back(second, now + timedelta(days=40)).is_empty()

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from esep.clock import to_ms
 from esep.codec import wire_header
 from esep.codes import BY_CODE
-from esep.events import CORRECTION
 from esep.flags import FLAGS
 from esep.origin import UNKNOWN_PARTITION
 from esep.partitioner import partition_of
 from esep.producers.offline import Messages, OfflineIntake, all_at
+from esep.schemas import schema
 from tests.stream_apps.intake.made_up import (
     ALATAU,
     BAIGE,
@@ -52,6 +52,8 @@ INSTANTS = st.sampled_from(
         datetime(9999, 12, 30, tzinfo=UTC),
     ]
 )
+
+CORRECTION = schema("correction")
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "organizer_bin": st.sampled_from([ALATAU, ESIL, ""]),
     "stream_id": STREAMS,

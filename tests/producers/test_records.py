@@ -9,13 +9,13 @@ import pytest
 from esep.checks import check_form
 from esep.codec import decode
 from esep.errors import UsageError
-from esep.events import EVENT_RECORDS, Payout, Wager, empty_events
+from esep.events import EVENT_RECORDS, Deposit, Movement, Withdrawal, empty_events
 from esep.producers.records import VALUE_BYTES_MAX, check_events, value_of
 from tests.producers.spooling import AT, ORGANIZER, bet, paid
 
 
 def test_offline_check_says_what_intake_would() -> None:
-    events: list[Wager | Payout] = [
+    events: list[Movement] = [
         paid("t-1").model_copy(update={"occurred_at": AT - timedelta(hours=1)}),
         bet("t-1"),
         bet("t-2").model_copy(update={"iin": "900101300008"}),
@@ -26,6 +26,20 @@ def test_offline_check_says_what_intake_would() -> None:
     assert check_events(events, ORGANIZER) == codes
     assert check_events([], ORGANIZER) == []
     assert check_form(empty_events()).to_list() == []
+
+
+def test_all_types_of_events_are_checked_together_and_written_as_old_as_they_can_be() -> None:
+    """Clause D934-42: what says nothing new is still of version 1, the same bytes as before."""
+    top_up = Deposit(
+        **bet("t-1").model_dump(include={"site_id", "iin", "occurred_at", "amount_tiyn"}), payment_method="CARD",
+        payment_id="P-1", account_id="A-17", payment_provider="Kaspi Bank", balance_before_tiyn=0, balance_after_tiyn=1,
+    )  # fmt: skip
+    pay_off = Withdrawal(**top_up.model_dump() | {"balance_after_tiyn": -1})
+    newer = bet("t-2").model_copy(update={"bonus_tiyn": 1})
+    events: list[Movement] = [pay_off, newer, top_up, bet("t-1"), newer.model_copy(update={"bonus_tiyn": -1})]
+    assert check_events(events, ORGANIZER) == ["BALANCE_INVALID", None, None, None, "BONUS_INVALID"]
+    values = [value_of(event, ORGANIZER, "desk-7", 1) for event in events[1:4]]
+    assert [int.from_bytes(value[1:5], "big") for value in values] == [1004, 1007, 1001]
 
 
 @pytest.mark.parametrize("change", [{"amount_tiyn": 2**70}, {"odds_milli": 2**40}, {"site_id": "\ud800"}])

@@ -159,7 +159,42 @@ def test_events_have_the_columns_and_types_of_the_unified_frame_but_for_the_numb
     for name in ("organizer_bin", "stream_id", "sequence"):
         expected.pop(name)
     assert dict(mapped.events.schema) == {**expected, LINE: pl.UInt32()}
-    assert mapped.events["selections"].to_list() == [[], None]
+    assert mapped.events.select("selections", "market_names").rows() == [([], []), ([], [])]
+
+
+_ACCOUNT = """when,person,kind,sum,before,after,bank,id,account
+2026-11-20T10:00:00Z,900101300007,IN,1500.50,0,1500.50,Kaspi Bank,P-1,A-17
+2026-11-20T11:00:00Z,900101300007,OUT,500,1500.50,1000.50,Kaspi Bank,P-2,A-17
+2026-11-20T12:00:00Z,900101300007,IN,20,1000.50,-1,Kaspi Bank,P-3,A-17
+2026-11-20T13:00:00Z,900101300007,IN,20,1000.50,1020.50,,P-4,A-17
+"""
+_MOVEMENTS = Mapping.model_validate(
+    {
+        "columns": _ACCOUNT.split("\n", maxsplit=1)[0].split(","),
+        "both": {
+            "site_id": {"constant": "ALA-1"}, "iin": {"text": "person"}, "occurred_at": {"instant": "when"},
+            "amount_tiyn": {"tenge": "sum"}, "payment_method": {"constant": "CARD"}, "account_id": {"text": "account"},
+            "payment_provider": {"text": "bank"}, "balance_before_tiyn": {"tenge": "before"},
+            "balance_after_tiyn": {"tenge": "after"}, "device_kind": {"constant": "PHONE"},
+        },
+        "deposit": {"when": {"column": "kind", "one_of": ["IN"]}, "payment_id": {"text": "id"}},
+        "withdrawal": {"when": {"column": "kind", "one_of": ["OUT"]}, "payment_id": {"text": "id"}},
+    }
+)  # fmt: skip
+
+
+def test_rows_of_an_account_become_deposits_and_withdrawals(tmp_path: Path) -> None:
+    """Clauses O9-L2, O9-L4, D934-42: with the bank and the balances that the file names."""
+    path = tmp_path / "account.csv"
+    path.write_text(_ACCOUNT, encoding="utf-8")
+    mapped = map_rows(read_rows(path, _MOVEMENTS.columns), _MOVEMENTS, ORGANIZER, TODAY)
+    assert mapped.rejects.rows() == [(4, "BALANCE_INVALID", "balance_after_tiyn"), (5, "VALUE_MISSING", "bank")]
+    columns = ("event_type", "payment_id", "amount_tiyn", "balance_after_tiyn", "payment_provider", "wager_id")
+    assert mapped.events.select(columns).rows() == [
+        ("DEPOSIT", "P-1", 150_050, 150_050, "Kaspi Bank", ""),
+        ("WITHDRAWAL", "P-2", 50_000, 100_050, "Kaspi Bank", ""),
+    ]
+    assert check_form(mapped.events).null_count() == 2
 
 
 def test_row_that_the_mapping_makes_nothing_of_is_rejected_not_lost(tmp_path: Path) -> None:

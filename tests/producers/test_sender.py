@@ -11,13 +11,14 @@ import pytest
 
 from esep.codec import decode
 from esep.errors import BrokerUnavailable, SettingInvalid, UsageError
-from esep.events import EVENT_RECORDS, PAYOUT, WAGER, Correction, Payout, Wager, empty_events
+from esep.events import EVENT_RECORDS, Correction, Payout, Wager, empty_events
 from esep.partitioner import partition_of
 from esep.producers.files import LINE, read_rows
 from esep.producers.mapping import load_mapping
 from esep.producers.numbering import number_events
 from esep.producers.rows import map_rows
 from esep.producers.sender import EventSender
+from esep.schemas import schema
 from esep.topics import EVENT_BYTES_MAX, events_topic
 from tests.producers.bets import REAL_BETS, new_bin
 from tests.producers.fake_intake import PARTITIONS, decoded, make_topics, read_events
@@ -51,6 +52,8 @@ PAID = Payout(
     wager_occurred_at=AT,
     wager_amount_tiyn=5_000_00,
 )
+
+PAYOUT, WAGER = schema("payout"), schema("wager")
 
 # Keys and hashes of `testMurmur2` in Kafka's own UtilsTest.java.
 JAVA_MURMUR2 = {
@@ -151,9 +154,9 @@ def test_frame_of_the_real_bets_arrives_whole_and_in_order_though_the_queue_is_s
     assert sender.take_acknowledged() == {}
     messages = read_events(broker.bootstrap_servers, organizer, frame.height + 1)[:-1]
     decoded_batch = decode([message.value() for message in messages], EVENT_RECORDS)
-    for schema in (WAGER, PAYOUT):
-        sent = frame.filter(event_type=schema.record.upper()).select(schema.fields)
-        got = decoded_batch.frames[schema]
+    for kind in (WAGER, PAYOUT):
+        sent = frame.filter(event_type=kind.record.upper()).select(kind.fields)
+        got = decoded_batch.frames[kind]
         assert got.select(schema.fields).equals(sent)
         assert (got["index"] + 1).cast(pl.Int64).equals(sent["sequence"], check_names=False)
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import fastavro
 import pytest
 
 from esep import schemas
-from esep.schemas import Schema, all_schemas, schema, schema_by_id
+from esep.schemas import Schema, all_schemas, newest, schema, schema_by_id, versions
 
 FOLDER = Path(schemas.__file__).resolve().parent
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
-SENT_BY_ORGANIZERS = {"wager", "payout", "correction"}
+MOVEMENTS = ("wager", "payout", "deposit", "withdrawal")
+SENT_BY_ORGANIZERS = {*MOVEMENTS, "correction"}
 FLAT = {"string", "bytes", "int", "long"}
 INSTANT = {"type": "long", "logicalType": "timestamp-millis"}
 LINEAGE = ("row", "received_at", "cause_topic", "cause_partition", "cause_offset")  # DESIGN §3, §5.
@@ -86,8 +88,9 @@ def test_schema_is_found_by_record_and_by_id(of: Schema) -> None:
 
 def test_schema_that_is_not_there_is_not_found() -> None:
     assert schema_by_id(0) is None
-    with pytest.raises(KeyError, match="deposit"):
-        schema("deposit")
+    for ask in (schema, versions, newest):
+        with pytest.raises(KeyError, match="bonus"):
+            ask("bonus")
     with pytest.raises(KeyError, match="99"):
         schema("wager", 99)
 
@@ -108,9 +111,10 @@ def test_schema_is_avro(of: Schema) -> None:
 
 
 @of_every_schema
-def test_name_is_that_of_the_folder_and_version(of: Schema) -> None:
+def test_name_is_that_of_the_folder_and_the_same_in_every_version(of: Schema) -> None:
+    """Avro matches records by name: the namespace changes only with a contract that breaks with this one."""
     content = of.parsed()
-    assert content["namespace"] == f"kz.esep.v{of.version}"
+    assert content["namespace"] == "kz.esep.v1"
     assert re.sub(r"(?<=[a-z])(?=[A-Z])", "_", content["name"]).lower() == of.record
 
 
@@ -193,9 +197,10 @@ def test_field_that_may_be_null_is_so_by_default(of: Schema) -> None:
 # --- Between schemas
 
 
-def test_accepted_is_in_the_ledger_field_by_field() -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_accepted_is_in_the_ledger_field_by_field(version: int) -> None:
     """Totals passes all of an accepted record on; what it adds are its own causes and the totals."""
-    accepted, ledger = types_of(schema("accepted")), types_of(schema("ledger"))
+    accepted, ledger = types_of(schema("accepted", version)), types_of(schema("ledger", version))
     assert {name: ledger.get(name) for name in accepted} == accepted
     added = set(ledger) - set(accepted)
     assert {"origin_topic", "origin_partition", "origin_offset"} < added
@@ -221,20 +226,28 @@ def test_ledger_carries_every_total() -> None:
 
 
 def test_accepted_has_every_field_of_the_events() -> None:
-    accepted = types_of(schema("accepted"))
-    for record in ("wager", "payout"):
-        for name, kind in types_of(schema(record)).items():
+    """Clause D934-42: of the newest versions."""
+    accepted = types_of(newest("accepted"))
+    for record in MOVEMENTS:
+        for name, kind in types_of(newest(record)).items():
             assert accepted[name] in (kind, ["null", kind]), name
 
 
 @pytest.mark.parametrize("part", ["was", "now"])
 def test_correction_repeats_every_value_of_the_events(part: str) -> None:
-    values = schema("correction").parsed()["fields"][schema("correction").fields.index(part)]["type"][1]
+    correction = newest("correction")
+    values = correction.parsed()["fields"][correction.fields.index(part)]["type"][1]
     types = {field["name"]: without_words(field["type"]) for field in values["fields"]}
-    for record in ("wager", "payout"):
-        for name, kind in types_of(schema(record)).items():
+    for record in MOVEMENTS:
+        for name, kind in types_of(newest(record)).items():
             if name not in {"organizer_bin", "stream_id", "sequence"}:
                 assert types[name] in (kind, ["null", kind]), name
+
+
+def test_newer_version_keeps_the_fields_of_the_older_ones_in_their_places() -> None:
+    for older, newer in pairwise(sorted(all_schemas(), key=lambda one: (one.record, one.version))):
+        if older.record == newer.record:
+            assert newer.fields[: len(older.fields)] == older.fields
 
 
 @pytest.mark.parametrize("record", ["accepted", "rejected", "ledger", "receipt", "alert"])
@@ -247,6 +260,8 @@ def test_internal_record_names_its_row_and_its_cause(record: str) -> None:
     [
         ("wager", {"iin", "occurred_at", "amount_tiyn", "payment_method", "site_id", "odds_milli", "selections"}),
         ("payout", {"iin", "occurred_at", "amount_tiyn", "payment_method", "site_id", "kind", "won_tiyn"}),
+        ("deposit", {"iin", "occurred_at", "amount_tiyn", "payment_method", "site_id", "payment_provider"}),
+        ("withdrawal", {"iin", "occurred_at", "amount_tiyn", "payment_method", "site_id", "balance_after_tiyn"}),
         ("rejected", {"reject_code", "field", "body", "message_key", "organizer_bin"}),
         ("alert", {"observations", "evidence", "basis", "reason_kk", "reason_ru", "reason_en"}),
     ],
@@ -254,6 +269,13 @@ def test_internal_record_names_its_row_and_its_cause(record: str) -> None:
 def test_record_has_what_the_law_asks(record: str, fields: set[str]) -> None:
     """Clauses O9-L1 to O9-L5, O9-4.1, O9-4.3, O9-5.3."""
     assert fields <= set(schema(record).fields)
+
+
+@pytest.mark.parametrize("record", ["wager", "payout"])
+def test_second_version_has_the_longer_list(record: str) -> None:
+    """Clause D934-42: device, payment provider, balance before and after, bonus money apart; markets of a wager."""
+    asked = {"device_kind", "device_id", "payment_provider", "balance_before_tiyn", "balance_after_tiyn", "bonus_tiyn"}
+    assert asked | ({"bet_kind", "market_names"} if record == "wager" else set()) <= set(newest(record).fields)
 
 
 @pytest.mark.parametrize("record", ["receipt", "receipt_content"])

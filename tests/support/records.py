@@ -23,6 +23,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 EDGE_INSTANTS = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))  # What Python can hold.
 TEXT_CHARS_MAX = 120
+BALANCES = ("balance_before_tiyn", "balance_after_tiyn")
 
 Record = dict[str, Any]
 ValueOf = Callable[[str, Any], st.SearchStrategy[Any]]  # From a field's name and type to its values.
@@ -87,6 +88,26 @@ def payouts(**fixed: Any) -> st.SearchStrategy[Record]:
     return records("payout").map(lambda record: {**record, **fixed})
 
 
+def newer_wagers() -> st.SearchStrategy[Record]:
+    """Give whole wagers of version 2 that pass every check of form; some of them say nothing new (D934-42)."""
+    return records("wager", 2)
+
+
+def newer_payouts() -> st.SearchStrategy[Record]:
+    """Give whole payouts of version 2 that pass every check of form."""
+    return records("payout", 2)
+
+
+def deposits() -> st.SearchStrategy[Record]:
+    """Give whole deposits that pass every check of form."""
+    return records("deposit")
+
+
+def withdrawals() -> st.SearchStrategy[Record]:
+    """Give whole withdrawals that pass every check of form."""
+    return records("withdrawal")
+
+
 def corrections(**fixed: Any) -> st.SearchStrategy[Record]:
     """Give whole corrections, voids and repairs of rejected events among them."""
     return records("correction").map(lambda record: {**record, **fixed})
@@ -147,11 +168,17 @@ REAL: dict[str, st.SearchStrategy[Any]] = {
     "row": st.integers(1, 10**12),
     "site_id": st.sampled_from(["ALA-1", "Астана, Қабанбай батыр 53", "Ш" * TEXT_CHARS_MAX]),
     "wager_id": st.integers(1, 10**9).map("W-{}".format) | st.just("№" * TEXT_CHARS_MAX),
-    "event_type": st.sampled_from(["WAGER", "PAYOUT"]),
+    "event_type": st.sampled_from(["WAGER", "PAYOUT", "DEPOSIT", "WITHDRAWAL"]),
     "payment_method": st.sampled_from(["CASH", "CARD", "CREDIT_CARD", "BANK_TRANSFER", "E_MONEY", "MOBILE", "ACCOUNT"]),
     "instrument_kind": st.sampled_from(["CARD", "BANK_ACCOUNT", "WALLET", "PHONE"]),
     "instrument_hash": _hex(32),
     "instrument_key_version": st.integers(1, 9),
+    "payment_id": st.integers(1, 10**9).map("P-{}".format),
+    "account_id": st.integers(1, 10**9).map("A-{}".format) | st.just("№" * TEXT_CHARS_MAX),
+    "payment_provider": st.sampled_from(["Халық Банкі", "940140000385"]),
+    "device_kind": st.sampled_from(["PHONE", "TABLET", "COMPUTER", "TERMINAL", "CASH_DESK"]),
+    "device_id": _hex(8),
+    "bet_kind": st.sampled_from(["SINGLE", "EXPRESS", "SYSTEM", "POOL"]),
     "channel": st.sampled_from(["ONLINE", "RETAIL"]),
     "funding": st.sampled_from(["CASH", "CARD", "BANK_TRANSFER", "E_MONEY", "MOBILE", "ACCOUNT_BALANCE", "BONUS"]),
     "odds_milli": odds_milli(),
@@ -202,8 +229,16 @@ def _coherent(record: Record) -> Record:
     instrument = ("instrument_kind", "instrument_hash", "instrument_key_version")
     if any(record.get(name) is None for name in instrument):
         record |= {name: None for name in instrument if name in record}
+    if record.get("device_id") is not None:
+        record["device_kind"] = record["device_kind"] or "PHONE"
+    if any(record.get(name) is None for name in BALANCES):
+        record |= {name: None for name in BALANCES if name in record}
     if "event_type" in record and "amount_tiyn" in record:
-        record |= _other_type_absent(record)
+        record |= _other_types_absent(record)
+    if record.get("bonus_tiyn") is not None:
+        record["bonus_tiyn"] = min(record["bonus_tiyn"], record["amount_tiyn"])
+    if record.get("market_names"):
+        record["market_names"] = ["Исход матча"] * len(record["selections"])
     if record.get("wager_occurred_at"):
         first, second = sorted([record["wager_occurred_at"], record["occurred_at"]])
         record |= {"wager_occurred_at": first, "occurred_at": second}
@@ -214,17 +249,27 @@ def _coherent(record: Record) -> Record:
     return record
 
 
-def _other_type_absent(record: Record) -> Record:
-    if record["event_type"] == "WAGER":
-        absent = {"kind": None, "won_tiyn": None, "wager_occurred_at": None, "wager_amount_tiyn": None}
-        return absent | {"channel": record["channel"] or "ONLINE", "funding": record["funding"] or "CASH"}
-    present = {
-        "kind": record["kind"] or "WINNING",
-        "won_tiyn": record["won_tiyn"] or 0,
-        "wager_occurred_at": record["wager_occurred_at"] or record["occurred_at"],
-        "wager_amount_tiyn": record["wager_amount_tiyn"] or 100,
-    }
-    return present | {"channel": None, "funding": None, "odds_milli": None, "selections": []}
+OF_WAGER = {"channel": "ONLINE", "funding": "CASH", "odds_milli": None, "bet_kind": None}
+OF_PAYOUT = {"kind": "WINNING", "won_tiyn": 0, "wager_occurred_at": None, "wager_amount_tiyn": 100}
+OF_ACCOUNT = {"payment_id": "P-1", "account_id": "A-1", "payment_provider": "Kaspi Bank"}
+
+
+def _other_types_absent(record: Record) -> Record:
+    """Return what makes the record of one type: what that needs is there, what only others have is not."""
+    event_type = record["event_type"]
+    if "payment_id" not in record:  # Version 1 knows wagers and payouts only.
+        event_type = {"DEPOSIT": "WAGER", "WITHDRAWAL": "PAYOUT"}.get(event_type, event_type)
+    empty = {name: [] for name in ("selections", "market_names") if name in record}
+    absent = {name: None for name in (*OF_WAGER, *OF_PAYOUT, "payment_id") if name in record} | empty
+    own = {"WAGER": OF_WAGER, "PAYOUT": OF_PAYOUT}.get(event_type, OF_ACCOUNT)
+    present = {name: record[name] or default for name, default in own.items() if name in record}
+    if event_type == "PAYOUT":
+        present["wager_occurred_at"] = record["wager_occurred_at"] or record["occurred_at"]
+    if event_type == "WAGER":
+        present |= {name: record[name] for name in empty}
+    if own is OF_ACCOUNT:
+        present |= {name: record[name] or 0 for name in BALANCES} | {"wager_id": "", "bonus_tiyn": None}
+    return absent | present | {"event_type": event_type}
 
 
 def _edge(name: str, kind: Any) -> st.SearchStrategy[Any]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from esep.checks import check_form
 from esep.codes import FUNDINGS, PAYMENT_METHODS
-from esep.producers.simulate.bets import BLOCK, blocks
+from esep.producers.simulate.bets import BLOCK, ORGANIZER, blocks
 from esep.producers.simulate.people import people_of, places_of
 from esep.producers.simulate.plan import oldest_of_use
 from esep.producers.simulate.register import made_up_register
@@ -78,3 +78,28 @@ def test_instrument_is_named_where_money_does_not_come_from_the_account_or_the_t
     assert (events["instrument_hash"].is_not_null() == own).all()
     assert set(events["payment_method"]) == set(PAYMENT_METHODS)
     assert set(events["funding"].drop_nulls()) == set(FUNDINGS)
+
+
+def test_every_other_organizer_reports_the_longer_list_and_the_rest_what_they_did(events: pl.DataFrame) -> None:
+    """Clause D934-42: producers of both versions stand side by side."""
+    bets = events.filter(pl.col("event_type") == "WAGER")
+    longer = bets[ORGANIZER] % 2 == 1
+    for name in ("device_kind", "device_id", "bonus_tiyn", "bet_kind"):
+        assert (bets[name].is_not_null() == longer).all()
+    named = bets.filter(longer).select(pl.col("market_names").list.len() == pl.col("selections").list.len())
+    assert named.to_series().all()
+    assert bets.filter(~longer)["market_names"].list.len().sum() == 0
+    moved = bets.filter(pl.col("account_id").is_not_null())
+    own_tiyn = moved["amount_tiyn"] - moved["bonus_tiyn"]
+    assert moved.height > 1_000
+    assert (moved["balance_before_tiyn"] - moved["balance_after_tiyn"] == own_tiyn).all()
+
+
+def test_accounts_are_paid_into_and_out_of_and_the_balances_say_so(events: pl.DataFrame) -> None:
+    """Clauses O9-L2, O9-L4 and their note."""
+    for event_type, sign in (("DEPOSIT", 1), ("WITHDRAWAL", -1)):
+        moved = events.filter(pl.col("event_type") == event_type)
+        assert moved.height > 300
+        difference = moved["balance_after_tiyn"] - moved["balance_before_tiyn"]
+        assert (difference == sign * moved["amount_tiyn"]).all()
+        assert moved["payment_id"].n_unique() == moved.height

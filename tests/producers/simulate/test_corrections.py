@@ -8,11 +8,16 @@ import polars as pl
 import pytest
 
 from esep.checks import check_form
-from esep.codec import decode_one
-from esep.events import CORRECTION, PAYOUT, WAGER
+from esep.codec import decode, decode_one, wire_header
+from esep.events import RECORD_BY_TYPE, corrected
 from esep.producers.simulate.corrections import REPAIR, REPLACE, VOID, correction_kind
 from esep.producers.simulate.generator import ACCEPTED, CORRECTING, REJECTED
+from esep.schemas import versions
+from esep.versions import upgraded
 from tests.producers.simulate.made import all_messages, plan
+from tests.stream_apps.intake.made_up import decode_any
+
+HEADERS = {wire_header(one): one for record in RECORD_BY_TYPE.values() for one in versions(record)}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,7 @@ def test_was_is_what_was_sent_and_null_for_what_was_refused(made: pl.DataFrame) 
     targets = set()
     for value, kind, verdict in made.select("value", "kind", "verdict").iter_rows():
         if kind == CORRECTING:
-            correction = decode_one(value, CORRECTION)
+            correction = decode_any(value, "correction")
             target = *_identity(correction)[:2], correction["target_sequence"]
             assert target not in targets, "corrected once"
             targets.add(target)
@@ -40,11 +45,12 @@ def test_was_is_what_was_sent_and_null_for_what_was_refused(made: pl.DataFrame) 
             else:
                 said = {name: field for name, field in correction["was"].items() if name in record}
                 assert said == {name: record[name] for name in said}
-                assert correction["was"]["event_type"] == ("PAYOUT" if "kind" in record else "WAGER")
+                assert (correction["was"]["event_type"] == "PAYOUT") == ("kind" in record)
+                assert (correction["was"]["wager_id"] == "") == ("wager_id" not in record)
             how[REPAIR if record is None else VOID if correction["now"] is None else REPLACE] += 1
-        elif verdict == ACCEPTED or (verdict == REJECTED and value and value[:5] in (_header(WAGER), _header(PAYOUT))):
+        elif verdict == ACCEPTED or (verdict == REJECTED and value and value[:5] in HEADERS):
             try:
-                record = decode_one(value, WAGER if value[:5] == _header(WAGER) else PAYOUT)
+                record = decode_one(value, HEADERS[value[:5]])
             except ValueError:
                 continue  # Cut, joined, or an instant that Python does not hold.
             if verdict == ACCEPTED:
@@ -55,15 +61,13 @@ def test_was_is_what_was_sent_and_null_for_what_was_refused(made: pl.DataFrame) 
 
 
 def test_right_values_pass_every_check(made: pl.DataFrame) -> None:
-    values = [decode_one(value, CORRECTION)["now"] for value in made.filter(pl.col("kind") == CORRECTING)["value"]]
-    frame = pl.DataFrame([now for now in values if now], infer_schema_length=None)
-    assert check_form(frame).null_count() == frame.height
+    values = made.filter(pl.col("kind") == CORRECTING)["value"].to_list()
+    corrections = upgraded(decode(values, frozenset({"correction"})).frames, "correction")
+    now = corrected(corrections, "now")
+    assert check_form(now).null_count() == now.height > 100
+    assert set(now["event_type"]) == {"WAGER", "PAYOUT", "DEPOSIT", "WITHDRAWAL"}
 
 
 def test_what_was_refused_is_repaired_whatever_the_number() -> None:
     assert {correction_kind(number, target_refused=True) for number in range(4)} == {REPAIR}
     assert {correction_kind(number, target_refused=False) for number in range(4)} == {VOID, REPLACE}
-
-
-def _header(schema) -> bytes:  # type: ignore[no-untyped-def]
-    return b"\x00" + int(schema.id).to_bytes(4, "big")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from esep.codec import decode
 from esep.codes import BY_CODE
-from esep.events import EVENT_RECORDS, PAYOUT, WAGER
+from esep.events import EVENT_RECORDS, unified
 from esep.lineage import TopicPartition
 from esep.producers.simulate.generator import ACCEPTED, CORRECTING, DUPLICATE, GOOD, REPETITION, messages
 from esep.producers.simulate.kinds import KINDS
@@ -119,19 +119,18 @@ def test_only_the_kinds_that_are_named_occur_in_the_proportion_named() -> None:
 
 
 def test_kind_that_cannot_be_is_a_good_event_instead() -> None:
-    """With one partition there is no wrong one, and a wager has no kind of payout."""
+    """With one partition there is no wrong one, and only a payout has a kind of payout."""
     made = all_messages(plan(1_000, partitions=1, bad=0.5, weights={"PARTITION_OF_ANOTHER": 1.0}))
     assert set(made["kind"]) == {GOOD}
     made = all_messages(plan(3_000, bad=1.0, weights={"KIND_UNHEARD_OF": 1.0}))
-    wagers = decode(made.filter(pl.col("kind") == GOOD)["value"].to_list(), EVENT_RECORDS).frames
-    assert set(wagers) == {WAGER}
+    good = unified(decode(made.filter(pl.col("kind") == GOOD)["value"].to_list(), EVENT_RECORDS).frames)
+    assert set(good["event_type"]) == {"WAGER", "DEPOSIT", "WITHDRAWAL"}
 
 
 def test_good_events_are_numbered_without_gaps_and_payouts_follow_their_wagers() -> None:
     made = all_messages(plan(30_000))
-    frames = decode(made["value"].to_list(), EVENT_RECORDS).frames
-    wagers, payouts = frames[WAGER], frames[PAYOUT]
-    both = pl.concat([frame.select("organizer_bin", "stream_id", "sequence") for frame in (wagers, payouts)])
+    both = unified(decode(made["value"].to_list(), EVENT_RECORDS).frames)
+    wagers, payouts = (both.filter(pl.col("event_type") == event_type) for event_type in ("WAGER", "PAYOUT"))
     numbers = both.group_by("organizer_bin", "stream_id").agg(pl.col("sequence").sort())
     assert all(found == list(range(1, len(found) + 1)) for found in numbers["sequence"].to_list())
     paid = payouts.join(wagers, on=["organizer_bin", "wager_id"], suffix="_bet")

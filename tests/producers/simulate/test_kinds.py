@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from esep.checks import check_form, check_identity
 from esep.codec import decode, encode_one
 from esep.codes import BY_CODE
-from esep.events import EVENT_RECORDS, WAGER
+from esep.events import EVENT_RECORDS
 from esep.producers.simulate.kinds import KINDS, spoilt_fields
+from esep.schemas import schema
 from tests.producers.simulate.test_bets import some_blocks
 from tests.support.records import wagers
+
+WAGER = schema("wager")
 
 
 def test_every_code_that_an_organizer_can_cause_has_a_kind() -> None:

@@ -7,15 +7,24 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from esep.codec import encode
 from esep.errors import EsepError, FileUnusable
+from esep.events import events_frame
+from esep.lineage import TopicPartition
+from esep.schemas import newest, schema
 from esep.settings import Settings
 from esep.sinks.clickhouse.client import connect
+from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.migrate import FOLDER, migrate, read_migrations
+from tests.sinks.line import postings
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
     from esep.embedded.clickhouse import ClickHouseServer
 
 pytestmark = pytest.mark.clickhouse
@@ -86,11 +95,50 @@ def test_every_statement_may_be_repeated(own: Settings) -> None:
                 client.command(statement)
 
 
+def test_populated_ledger_goes_on_with_the_longer_list(own: Settings, folder: Path) -> None:
+    """Clause D934-42: rows of before stay as they were; versions 1 and 2 are loaded side by side from then on."""
+    later = folder / "0007_longer_list.sql"
+    text = later.read_text(encoding="utf-8")
+    later.unlink()
+    migrate(own, folder)
+    with connect(own) as client:
+        _insert(client, postings(3, partition=0), "ledger", 1)
+        before = client.query("SELECT * EXCEPT (loaded_at) FROM ledger ORDER BY row").result_rows
+        later.write_text(text, encoding="utf-8")
+        assert migrate(own, folder) == ["0007_longer_list"]
+        old = client.query(f"SELECT * EXCEPT (loaded_at, {', '.join(NEW)}) FROM ledger ORDER BY row").result_rows
+        assert old == before
+        both = encode(postings(3, partition=0, first_row=4), schema("ledger"))
+        news = {"device_kind": "PHONE", "bonus_tiyn": 5, "market_names": ["Тотал"], "account_id": "A-1"}
+        newer = events_frame(postings(3, partition=0, first_row=7).to_dicts(), "ledger").with_columns(
+            **{name: pl.lit(value, events_frame([], "ledger").schema[name]) for name, value in news.items()}
+        )
+        _insert_values(client, both + encode(newer, schema("ledger", 2)))
+        rows = client.query(
+            "SELECT device_kind, bonus_tiyn, market_names, payment_id FROM ledger ORDER BY row"
+        ).result_rows
+    assert [tuple(row) for row in rows] == [(None, None, [], None)] * 6 + [("PHONE", 5, ["Тотал"], None)] * 3
+
+
+NEW = newest("ledger").fields[len(schema("ledger").fields) :]
+
+
+def _insert(client: Client, frame: pl.DataFrame, record: str, version: int) -> None:
+    _insert_values(client, encode(frame, schema(record, version)))
+
+
+def _insert_values(client: Client, values: list[bytes]) -> None:
+    """Insert records of the ledger as the loader does, block by block."""
+    rows = rows_of(Records(TopicPartition("ledger", 0), list(range(len(values))), [*values]), None)
+    for month in rows.months():
+        client.raw_insert("ledger", None, rows.block(month), fmt="ArrowStream")
+
+
 def test_views_are_valid(own: Settings) -> None:
     migrate(own)
     with connect(own) as client:
         try:
-            for view in ("person_totals", "alerts_current"):
+            for view in ("person_totals", "alerts_current", "account_movements", "correction_mismatches"):
                 assert client.query(f"SELECT * FROM {view}").result_rows == []
         except DatabaseError as error:
             pytest.fail(str(error))

@@ -9,17 +9,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from esep.clock import to_ms
-from esep.codec import decode_body, decode_one, encode_one
+from esep.codec import decode_body, decode_one, wire_header
 from esep.identifiers import PersonKeys
 from esep.lineage import Position, TopicPartition
 from esep.partitioner import partition_of
 from esep.reference import Load, Reference, ReferenceFile
 from esep.register import Register
-from esep.schemas import schema
+from esep.schemas import schema, versions
 from esep.stream_apps.intake.receipts import ReceiptSigner
 from esep.stream_apps.intake.stage import IntakeStage, Streams
 from esep.stream_apps.stage import Batch, PartitionState, Result
 from esep.topics import events_topic
+from esep.versions import encode_record
 from tests.support.receipt_signing import SIGNING_KEY
 
 ALATAU, ESIL, BAIGE = "940140000385", "950341000052", "070941024691"  # Baige is not in the register.
@@ -89,6 +90,29 @@ def payout(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+LONGER: dict[str, Any] = {
+    "account_id": "A-17", "payment_provider": "Халық Банкі", "balance_before_tiyn": 900_00,
+    "balance_after_tiyn": 400_00, "bonus_tiyn": 100_00, "device_kind": "PHONE", "device_id": "0f" * 8,
+    "bet_kind": "SINGLE", "market_names": ["Исход матча"],
+}  # fmt: skip
+
+
+def newer_wager(**changes: Any) -> dict[str, Any]:
+    """A wager of version 2 that passes every check, but for the changes."""
+    return wager(**{name: value for name, value in changes.items() if name not in LONGER}) | LONGER | changes
+
+
+def deposit(**changes: Any) -> dict[str, Any]:
+    """A deposit that passes every check, but for the changes."""
+    given = wager(organizer_bin=changes.get("organizer_bin", ALATAU))
+    for name in ("wager_id", "channel", "funding", "odds_milli", "selections"):
+        del given[name]
+    return given | {
+        "amount_tiyn": 900_00, "payment_id": "P-1", "account_id": "A-17", "payment_provider": "Kaspi Bank",
+        "balance_before_tiyn": 0, "balance_after_tiyn": 900_00, "device_kind": None, "device_id": None,
+    } | changes  # fmt: skip
+
+
 def values(record: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a wager or payout as they stand in a correction."""
     other = {"channel": None, "funding": None, "odds_milli": None, "selections": [], "kind": None, "won_tiyn": None,
@@ -116,8 +140,15 @@ class Message:
 
 def message(record: Mapping[str, Any], received_at: datetime = NOW) -> Message:
     """The message of an event, keyed by its stream."""
-    kind = "correction" if "reason" in record else "payout" if "kind" in record else "wager"
-    return Message(encode_one(dict(record), schema(kind)), record["stream_id"].encode(), received_at)
+    kinds = {"reason": "correction", "kind": "payout", "payment_id": "deposit"}
+    kind = next((kind for name, kind in kinds.items() if name in record), "wager")
+    return Message(encode_record(record, kind), record["stream_id"].encode(), received_at)
+
+
+def decode_any(value: bytes, name: str) -> dict[str, Any]:
+    """The record of a message, whichever version of its kind it is."""
+    written = next(one for one in versions(name) if value.startswith(wire_header(one)))
+    return decode_one(value, written)
 
 
 def source_of(bin_: str = ALATAU, partition: int = 0) -> TopicPartition:
@@ -189,7 +220,7 @@ class Line:
         """All that has been written to a topic, partition by partition."""
         name = "receipt" if topic.endswith(".receipts") else topic
         outputs = sorted(output for output in self.written if output.topic == topic)
-        return [decode_one(value or b"", schema(name)) for output in outputs for _, value in self.written[output]]
+        return [decode_any(value or b"", name) for output in outputs for _, value in self.written[output]]
 
     def receipts(self, bin_: str = ALATAU) -> list[dict[str, Any]]:
         """The contents of an organizer's receipts."""

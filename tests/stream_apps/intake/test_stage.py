@@ -29,9 +29,11 @@ from tests.stream_apps.intake.made_up import (
     Message,
     batch,
     correction,
+    deposit,
     desk,
     message,
     new_stage,
+    newer_wager,
     payout,
     source_of,
     values,
@@ -39,7 +41,8 @@ from tests.stream_apps.intake.made_up import (
 )
 from tests.support.examples import examples
 
-KINDS = {"wager": wager, "payout": payout, "correction": correction}
+KINDS = {"wager": wager, "newer": newer_wager, "payout": payout, "deposit": deposit, "correction": correction}
+NEWER, MOVED = ("newer",), ("newer", "deposit")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Fault:
 
     code: str
     changes: dict[str, Any] = field(default_factory=dict)
-    kinds: tuple[str, ...] = ("wager", "payout")
+    kinds: tuple[str, ...] = ("wager", "newer", "payout", "deposit")
     sent: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -57,7 +60,7 @@ class Fault:
 
 
 LONG_AGO, UNLICENSED = datetime(2019, 6, 1, tzinfo=UTC), datetime(2025, 1, 15, tzinfo=UTC)
-ALL = ("wager", "payout", "correction")
+ALL = ("wager", "newer", "payout", "deposit", "correction")
 FAULTS = (
     Fault("EMPTY", sent={"value": lambda value: None}, kinds=ALL),
     Fault("NOT_WIRE_FORMAT", sent={"value": lambda value: b"\x01" + value[1:]}, kinds=ALL),
@@ -71,12 +74,18 @@ FAULTS = (
     Fault("SEQUENCE_CONFLICT", sent={"after_another": True}, kinds=ALL),
     Fault("SITE_INVALID", {"site_id": ""}),
     Fault("IIN_INVALID", {"iin": "000813159890"}),
-    Fault("WAGER_ID_INVALID", {"wager_id": ""}),
+    Fault("WAGER_ID_INVALID", {"wager_id": ""}, ("wager", "newer", "payout")),
     Fault("INSTANT_INVALID", {"occurred_at": datetime(1980, 1, 1, tzinfo=UTC)}),
     Fault("AMOUNT_NOT_POSITIVE", {"amount_tiyn": 0}),
     Fault("AMOUNT_TOO_LARGE", {"amount_tiyn": 10**13 + 1}),
     Fault("PAYMENT_METHOD_UNKNOWN", {"payment_method": "BARTER"}),
     Fault("INSTRUMENT_INVALID", {"instrument_kind": "CARD"}),
+    Fault("PAYMENT_ID_INVALID", {"payment_id": ""}, ("deposit",)),
+    Fault("ACCOUNT_INVALID", {"account_id": ""}, MOVED),
+    Fault("PAYMENT_PROVIDER_INVALID", {"payment_provider": ""}, MOVED),
+    Fault("BALANCE_INVALID", {"balance_after_tiyn": -1}, MOVED),
+    Fault("BONUS_INVALID", {"bonus_tiyn": -1}, NEWER),
+    Fault("DEVICE_INVALID", {"device_kind": "ABACUS"}, MOVED),
     Fault("CHANNEL_UNKNOWN", {"channel": "TELEPATHY"}, ("wager",)),
     Fault("FUNDING_UNKNOWN", {"funding": "PROMISE"}, ("wager",)),
     Fault("ODDS_INVALID", {"odds_milli": 999}, ("wager",)),
@@ -85,6 +94,8 @@ FAULTS = (
         {"selections": [{"event_id": "", "market_id": "m-1", "outcome_id": "o-1", "odds_milli": 1_500}]},
         ("wager",),
     ),
+    Fault("BET_KIND_UNKNOWN", {"bet_kind": "HUNCH"}, NEWER),
+    Fault("MARKET_INVALID", {"market_names": ["Тотал"] * 9}, NEWER),
     Fault("KIND_UNKNOWN", {"kind": "GIFT"}, ("payout",)),
     Fault("WON_INVALID", {"won_tiyn": -1}, ("payout",)),
     Fault("WAGER_AMOUNT_INVALID", {"wager_amount_tiyn": 0}, ("payout",)),

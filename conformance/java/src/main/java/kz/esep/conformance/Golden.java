@@ -72,7 +72,7 @@ public final class Golden {
         continue; // Its bytes were spoiled on purpose.
       }
       byte[] value = bytes(line, "value");
-      Schema schema = schema(line.get("record").asText());
+      Schema schema = schema(line.get("record").asText(), line.get("version").asInt());
       expect(name + ": wire format", value[0] == 0 && ByteBuffer.wrap(value, 1, 4).getInt() == line.get("schema_id").asInt());
       GenericRecord record = decode(schema, value, HEADER_BYTES);
       expect(name + ": fields", plain(record).equals(plainNumbers(line.get("fields"))));
@@ -118,11 +118,11 @@ public final class Golden {
   private int receipts() throws IOException, GeneralSecurityException {
     int count = 0;
     for (JsonNode line : lines("receipts.jsonl")) {
-      GenericRecord receipt = decode(schema("receipt"), bytes(line, "value"), HEADER_BYTES);
+      GenericRecord receipt = decode(schema("receipt", 1), bytes(line, "value"), HEADER_BYTES);
       boolean genuine = isGenuine(receipt, publicKey(bytes(line, "public_key")));
       expect(line.get("name").asText() + ": genuine", genuine == line.get("genuine").asBoolean());
       if (genuine) {
-        GenericRecord content = decode(schema("receipt_content"), array(receipt.get("content")), 0);
+        GenericRecord content = decode(schema("receipt_content", 1), array(receipt.get("content")), 0);
         expect(line.get("name").asText() + ": content", plain(content).equals(plainNumbers(line.get("content"))));
       }
       count++;
@@ -201,8 +201,8 @@ public final class Golden {
     return found;
   }
 
-  private Schema schema(String record) throws IOException {
-    return new Schema.Parser().parse(Files.readString(root.resolve("schemas").resolve(record).resolve("v1.avsc")));
+  private Schema schema(String record, int version) throws IOException {
+    return new Schema.Parser().parse(Files.readString(root.resolve("schemas").resolve(record).resolve("v" + version + ".avsc")));
   }
 
   private static byte[] bytes(JsonNode line, String name) {

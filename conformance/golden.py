@@ -202,7 +202,7 @@ def _receipt(name: str, value: bytes, *, genuine: bool) -> dict[str, Any]:
 
 def _proofs() -> list[dict[str, Any]]:
     """Return a proof of each kind over eleven messages of one stream, then proofs that do not hold."""
-    record = RECORDS["wager"]
+    record = RECORDS["wager", 1]
     organizer_bin, stream_id = record["organizer_bin"], record["stream_id"]
     with TemporaryDirectory(prefix="esep-golden-") as folder:
         spool = Spool(Path(folder) / "esep.spool", organizer_bin, now_ms=lambda: 0)

@@ -59,7 +59,7 @@ BODY = encode_body(STAKE, WAGER)
 
 
 def of_every_schema(test: Any) -> Any:
-    return pytest.mark.parametrize("of", all_schemas(), ids=lambda one: one.record)(test)
+    return pytest.mark.parametrize("of", all_schemas(), ids=lambda one: f"{one.record}-{one.version}")(test)
 
 
 def with_numbers(frame: pl.DataFrame) -> pl.DataFrame:
@@ -119,7 +119,9 @@ def oracle_outcome(value: bytes | None, allowed: frozenset[str]) -> Any:
 @settings(max_examples=examples(10))
 @given(st.data())
 def test_what_is_encoded_is_decoded_again(of: Schema, data: st.DataObject) -> None:
-    written = data.draw(st.lists(records(of.record) | edge_records(of.record), min_size=1, max_size=5))
+    written = data.draw(
+        st.lists(records(of.record, of.version) | edge_records(of.record, of.version), min_size=1, max_size=5)
+    )
     decoded = decode([encode_one(record, of) for record in written], frozenset({of.record}))
     assert decoded.bad == {}
     read = decoded.frames[of]
@@ -131,7 +133,7 @@ def test_what_is_encoded_is_decoded_again(of: Schema, data: st.DataObject) -> No
 @settings(max_examples=examples(10))
 @given(st.data())
 def test_columnar_encoding_equals_one_record_at_a_time_byte_for_byte(of: Schema, data: st.DataObject) -> None:
-    written = data.draw(st.lists(records(of.record) | edge_records(of.record), max_size=5))
+    written = data.draw(st.lists(records(of.record, of.version) | edge_records(of.record, of.version), max_size=5))
     frame = pl.DataFrame(written, schema=empty_frame(of).schema, orient="row")
     one_by_one = [encode_one(record, of) for record in written]
     assert encode(frame, of) == one_by_one
@@ -143,7 +145,7 @@ def test_columnar_encoding_equals_one_record_at_a_time_byte_for_byte(of: Schema,
 @settings(max_examples=examples(10))
 @given(st.data())
 def test_one_record_at_a_time_is_read_as_it_was_written(of: Schema, data: st.DataObject) -> None:
-    record = data.draw(records(of.record) | edge_records(of.record))
+    record = data.draw(records(of.record, of.version) | edge_records(of.record, of.version))
     assert decode_one(encode_one(record, of), of) == record
     assert decode_body(encode_body(record, of), of) == record
     assert avro_oracle.read(of.text, encode_body(record, of)) == numbered(record)
@@ -205,7 +207,7 @@ def mutations(draw: st.DrawFn, value: bytes) -> bytes:
 
 
 def _encoded(of: Schema) -> st.SearchStrategy[bytes]:
-    return records(of.record).map(lambda record: encode_one(record, of))
+    return records(of.record, of.version).map(lambda record: encode_one(record, of))
 
 
 GOOD = st.one_of(_encoded(WAGER), _encoded(PAYOUT), _encoded(CORRECTION))
@@ -243,7 +245,7 @@ def test_batch_is_read_as_its_messages_one_by_one(values: list[bytes | None]) ->
 @settings(max_examples=examples(15))
 @given(st.data())
 def test_mutated_message_of_every_schema_is_read_by_the_letter(of: Schema, data: st.DataObject) -> None:
-    record = data.draw(records(of.record) | edge_records(of.record))
+    record = data.draw(records(of.record, of.version) | edge_records(of.record, of.version))
     value = data.draw(mutations(encode_one(record, of)))
     assert outcome([value], EVERY) == [oracle_outcome(value, EVERY)]
 
@@ -253,7 +255,7 @@ def test_mutated_message_of_every_schema_is_read_by_the_letter(of: Schema, data:
 def test_other_reader_agrees_wherever_a_message_is_a_record(data: st.DataObject) -> None:
     """`decode_one` is another library; it has no value for an instant that Python has none for, and says so."""
     of = data.draw(st.sampled_from([WAGER, PAYOUT, CORRECTION]))
-    value = data.draw(mutations(encode_one(data.draw(records(of.record)), of)))
+    value = data.draw(mutations(encode_one(data.draw(records(of.record, of.version)), of)))
     decoded = decode([value], frozenset({of.record}))
     if of not in decoded.frames:
         return
@@ -473,7 +475,7 @@ def _nulls_where_none_may_be() -> list[Any]:
 @given(st.data())
 def test_null_where_none_may_be_is_refused(of: Schema, field: str, data: st.DataObject) -> None:
     """The columnar writer itself would write 0 tiyn, or nobody's IIN."""
-    written = data.draw(st.lists(records(of.record), min_size=2, max_size=3))
+    written = data.draw(st.lists(records(of.record, of.version), min_size=2, max_size=3))
     written[-1] = written[-1] | {field: None}
     frame = pl.DataFrame(written, schema=empty_frame(of).schema, orient="row")
     with pytest.raises((ValueError, TypeError)):

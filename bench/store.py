@@ -2,8 +2,8 @@
 
 Reads     nothing: it makes its ClickHouse and its postings
 Writes    a table per number of rows on stdout
-Promises  what an analyst would wait for: the documented views, over HTTP, from sending to the last row; parts merged as
-          the server has merged them by itself; a goal is printed beside what was measured (`make bench-store`)
+Promises  what an analyst would wait for: the documented views, over HTTP, from sending to the last row, and beside it
+          the server's processor time; parts merged as the server has merged them by itself (`make bench-store`)
 """
 
 from __future__ import annotations
@@ -60,8 +60,10 @@ def _measure(data_dir: Path, rows: int) -> None:
             _settle(client)
             assert not differences(client)
             title = f"{rows:,} postings, filled and merged in {time.perf_counter() - started:,.0f} s"
-            columns = ("question", "p50 ms", "p99 ms", "goal", "rows read", "MB read", "rows")
-            print_table(title, columns, [_ask(client, question) for question in QUESTIONS])
+            asked = [_ask(client, question) for question in QUESTIONS]
+            cpu = _cpu_ms(client)
+            columns = ("question", "p50 ms", "p99 ms", "goal", "rows read", "MB read", "rows", "CPU p50 ms")
+            print_table(title, columns, [(*row, cpu[str(row[0])]) for row in asked])
             print_table("bytes on disk", ("what", "bytes per posting", "rows", "parts"), _disk(client, rows))
 
 
@@ -76,7 +78,7 @@ def _ask(client: Client, question: Question) -> tuple[object, ...]:
     taken, read, sizes = list[float](), list[tuple[int, int]](), list[int]()
     for parameters in question.parameters(client):
         started = time.perf_counter()
-        answer = client.query(question.sql, parameters=parameters)
+        answer = client.query(question.sql, parameters=parameters, settings={"log_comment": question.name})
         sizes.append(len(answer.result_rows))
         taken.append((time.perf_counter() - started) * 1e3)
         read.append((int(answer.summary["read_rows"]), int(answer.summary["read_bytes"])))
@@ -85,6 +87,16 @@ def _ask(client: Client, question: Question) -> tuple[object, ...]:
     rows, size = (max(one[place] for one in read) for place in (0, 1))
     goal = f"{question.goal_ms:.0f}" if question.goal_ms else ""
     return question.name, round(p50, 1), round(p99, 1), goal, rows, round(size / 1e6, 1), max(sizes)
+
+
+def _cpu_ms(client: Client) -> dict[str, float]:
+    """Return the server's processor time per question, which other work on the machine changes little."""
+    client.command("SYSTEM FLUSH LOGS")
+    rows = client.query(
+        "SELECT log_comment, quantile(0.5)(ProfileEvents['OSCPUVirtualTimeMicroseconds']) FROM system.query_log"
+        " WHERE type = 'QueryFinish' AND log_comment != '' GROUP BY log_comment"
+    ).result_rows
+    return {name: round(taken_us / 1e3, 1) for name, taken_us in rows}
 
 
 def _disk(client: Client, rows: int) -> Iterator[tuple[object, ...]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -35,6 +37,12 @@ pytestmark = pytest.mark.clickhouse
 ALMATY = ZoneInfo("Asia/Almaty")
 NOON = datetime(2026, 11, 10, 7, tzinfo=UTC)
 COUNT = 300
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "analysts.md"
+ARGUMENTS = {"as_known_at": "(known_at = '2026-11-21 12:00:00')"}
+VIEWS = [
+    *("alerts_current", "as_known_at", "correction_mismatches", "data_quality", "money_movements", "organizer_daily"),
+    *("organizer_hourly", "organizer_monthly", "person_daily", "person_history", "person_totals", "wager_payout"),
+]
 
 
 def _bets(first_row: int) -> list[dict[str, Any]]:
@@ -193,3 +201,11 @@ def test_quality_of_a_feed_is_told_by_the_hour_of_receipt(client: Client, booked
     (bets,) = [row for row in rows if (row["organizer_bin"], row["day"], row["hour"]) == place]
     assert bets["posting_count"] == 10  # Corrections came a day later.
     assert (bets["lag_p50_ms"], bets["lag_p99_ms"], bets["clock_ahead_count"]) == (2_000, 2_000, 0)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_column_is_explained_on_the_analysts_page(client: Client, view: str) -> None:
+    explained = set(re.findall(r"`(\w+)`", PAGE.read_text(encoding="utf-8")))
+    assert view in explained
+    columns = set(client.query(f"SELECT * FROM {view}{ARGUMENTS.get(view, '')} LIMIT 0").column_names)
+    assert columns <= explained, columns - explained

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check properties chaos-client bench bench-receipts load pages golden conformance-java lock clean
+.PHONY: help setup demo up down test check properties chaos-client bench bench-receipts bench-store load pages golden conformance-java lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: setup  ## Events per second of each stage beside plain Faust, in one run
 
 bench-receipts: setup  ## What receipts cost intake with 10, 1,000 and 100,000 streams
 	$(BIN)/python -m bench.receipts
+
+bench-store: setup  ## What analysts wait for, with 1 and 10 million postings (or ROWS="100000000")
+	$(BIN)/python -m bench.store $(ROWS)
 
 load: setup  ## A million simulated events and 200,000 damaged ones, every verdict compared (ESEP_LOAD_EVENTS, _FUZZ)
 	$(BIN)/python -m bench.load

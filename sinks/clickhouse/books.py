@@ -87,12 +87,14 @@ class Report:
 
     mismatches: corrections that took back other values than were booked; intake could not tell, for the event was older
     than what it remembers (DESIGN §4 "Corrections"). conflicts: messages that repeat a number so old with other bytes.
+    rollups: months of roll-ups that do not say what the ledger says.
     """
 
     lanes: tuple[LaneBooks, ...]
     organizers: tuple[OrganizerBooks, ...]
     mismatches: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    rollups: tuple[str, ...] = ()
 
     @property
     def balanced(self) -> bool:
@@ -101,12 +103,12 @@ class Report:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """Return a sentence for each lane and organizer that does not balance, each mismatch and each conflict."""
+        """Return a sentence for each lane and organizer that does not balance, each mismatch, conflict and roll-up."""
         lanes = [str(books) for books in self.lanes if not books.balanced]
         organizers = [str(books) for books in self.organizers if not books.balanced]
         false = [f"{text} takes back other values than were booked" for text in self.mismatches]
         other = [f"{text} with other bytes than those that count" for text in self.conflicts]
-        return (*lanes, *organizers, *false, *other)
+        return (*lanes, *organizers, *false, *other, *self.rollups)
 
     def amount_tiyn(self, event_type: str, side: str) -> int:
         """Return Σ of signed amounts of WAGER (stakes) or PAYOUT on the side `kafka` or `clickhouse`."""
@@ -131,6 +133,7 @@ class Report:
             "organizers": [{**asdict(books), "balanced": books.balanced} for books in self.organizers],
             "mismatches": list(self.mismatches),
             "conflicts": list(self.conflicts),
+            "rollups": list(self.rollups),
         }
 
     def _totals(self) -> dict[str, dict[str, int]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CONNECT_S_MAX = 5  # A server in the same network accepts at once or not at all.
 ANSWER_S_MAX = 60  # An insert of a full batch takes a second; a server that merges hard may take many.
+LONG_S_MAX = 6 * 3600  # To go through a ledger of years once; such a request says nothing until it is done.
 TRANSIENT_CODES = {  # Want of resources, time or peers, which passes (names: ClickHouse's ErrorCodes.cpp).
     3: "UNEXPECTED_END_OF_FILE",
     159: "TIMEOUT_EXCEEDED",
@@ -47,10 +48,11 @@ _MISSING_CODES = {60: "UNKNOWN_TABLE", 81: "UNKNOWN_DATABASE"}
 _REFUSED_CODES = {192: "UNKNOWN_USER", 193: "WRONG_PASSWORD", 194: "REQUIRED_PASSWORD", 516: "AUTHENTICATION_FAILED"}
 
 
-def connect(settings: Settings, *, database: str | None = None) -> Client:
+def connect(settings: Settings, *, database: str | None = None, answer_s_max: int = ANSWER_S_MAX) -> Client:
     """Return a client of the server and database that the settings name.
 
     database: another database than the settings' (migrations begin before theirs exists).
+    answer_s_max: how long a request may take.
     Raises SinkUnavailable if nobody answers, SettingInvalid if the database is missing or the user is refused.
     """
     try:
@@ -62,7 +64,7 @@ def connect(settings: Settings, *, database: str | None = None) -> Client:
             autogenerate_session_id=False,
             compress=False,
             connect_timeout=CONNECT_S_MAX,
-            send_receive_timeout=ANSWER_S_MAX,
+            send_receive_timeout=answer_s_max,
             query_retries=0,
             settings={"async_insert": 0},
         )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from esep.errors import FileUnusable
-from esep.sinks.clickhouse.client import connect, translate
+from esep.sinks.clickhouse.client import LONG_S_MAX, connect, translate
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -59,7 +59,7 @@ def migrate(settings: Settings, folder: Path = FOLDER) -> list[str]:
     try:
         with connect(settings, database="default") as client:
             client.command(f"CREATE DATABASE IF NOT EXISTS `{settings.clickhouse_database}`")
-        with connect(settings) as client:
+        with connect(settings, answer_s_max=LONG_S_MAX) as client:
             return apply_migrations(client, migrations)
     except DatabaseError as error:
         raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error

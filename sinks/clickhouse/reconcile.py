@@ -24,10 +24,11 @@ from esep.errors import BrokerUnavailable
 from esep.lineage import Lane, TopicPartition
 from esep.security import client_security
 from esep.sinks.clickhouse.books import LaneBooks, OrganizerBooks, Report, Side
-from esep.sinks.clickhouse.client import connect, translate
+from esep.sinks.clickhouse.client import LONG_S_MAX, connect, translate
 from esep.sinks.clickhouse.frames import read
 from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.repetitions import conflicts
+from esep.sinks.clickhouse.rollups import Month, differences, rebuild
 from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, Table, table_of, topics_to_load
 from esep.topics import ACCEPTED, all_topics, events_topic
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from esep.settings import Settings
 
-__all__ = ["Report", "reconcile"]
+__all__ = ["Report", "rebuild_rollups", "reconcile"]
 
 ANSWER_S_MAX = 30.0  # A broker that knows all ends answers within a second.
 
@@ -66,6 +67,7 @@ def reconcile(settings: Settings, organizer_bins: Iterable[str]) -> Report:
             organizers = _organizers(client, bins, _accepted_rows(settings, accepted))
             mismatches = client.query("SELECT entry_id, revision FROM correction_mismatches").result_rows
             repeated = [one for source in sorted(events) for one in conflicts(settings, client, source, events[source])]
+            rollups = differences(client)
     except DatabaseError as error:
         raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error
     return Report(
@@ -73,7 +75,20 @@ def reconcile(settings: Settings, organizer_bins: Iterable[str]) -> Report:
         tuple(organizers),
         tuple(f"{entry_id} revision {n}" for entry_id, n in mismatches),
         tuple(map(str, repeated)),
+        tuple(rollups.values()),
     )
+
+
+def rebuild_rollups(settings: Settings) -> list[Month]:
+    """Add up anew what of the roll-ups differs from the ledger, while no loader runs; return which months.
+
+    Raises SinkUnavailable if ClickHouse does not answer.
+    """
+    try:
+        with connect(settings, answer_s_max=LONG_S_MAX) as client:
+            return rebuild(client)
+    except DatabaseError as error:
+        raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error
 
 
 @dataclass(slots=True)

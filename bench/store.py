@@ -1,0 +1,197 @@
+"""`python -m bench.store [ROWS …]`: how fast the analysts' views answer, and what a posting takes on disk.
+
+Reads     nothing: it makes its ClickHouse and its postings
+Writes    a table per number of rows on stdout
+Promises  what an analyst would wait for: the documented views, over HTTP, from sending to the last row, and beside it
+          the server's processor time; parts merged as the server has merged them by itself (`make bench-store`)
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bench.store_rows import YEAR, fill
+from esep.cli.output import print_table
+from esep.embedded.clickhouse import ClickHouseServer
+from esep.settings import Settings
+from esep.sinks.clickhouse.client import LONG_S_MAX, connect
+from esep.sinks.clickhouse.migrate import migrate
+from esep.sinks.clickhouse.rollups import ROLLUPS, differences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from clickhouse_connect.driver.client import Client
+
+ROWS = (1_000_000, 10_000_000)
+TIMES = 100  # So that the slowest but one is the 99th percentile.
+TOTALS_ROWS_MAX = 1_000_000  # Running totals take as long to make as all else; for bytes on disk a million rows do.
+SETTLED_S_MAX = 1_800.0
+RANDOM = ("body_sha256", "wager_id", "instrument_hash", "entry_id")  # What no codec can make small, and what names it.
+
+
+class Question(NamedTuple):
+    """What is asked, of what; goal: p99 at 100,000,000 postings, ms."""
+
+    name: str
+    goal_ms: float | None
+    sql: str
+    parameters: Callable[[Client], Iterator[dict[str, Any]]]
+
+
+def main() -> None:
+    """Measure with each number of rows that is an argument, by default with `ROWS`."""
+    for rows in map(int, sys.argv[1:] or ROWS):
+        with tempfile.TemporaryDirectory(prefix="esep-bench-") as folder:
+            _measure(Path(folder), rows)
+
+
+def _measure(data_dir: Path, rows: int) -> None:
+    with ClickHouseServer(data_dir) as server:
+        settings = Settings(clickhouse_url=server.url)
+        migrate(settings)
+        with connect(settings, answer_s_max=LONG_S_MAX) as client:
+            started = time.perf_counter()
+            fill(client, rows, has_totals=rows <= TOTALS_ROWS_MAX)
+            _settle(client)
+            assert not differences(client)
+            title = f"{rows:,} postings, filled and merged in {time.perf_counter() - started:,.0f} s"
+            asked = [_ask(client, question) for question in QUESTIONS]
+            cpu = _cpu_ms(client)
+            columns = ("question", "p50 ms", "p99 ms", "goal", "rows read", "MB read", "rows", "CPU p50 ms")
+            print_table(title, columns, [(*row, cpu[str(row[0])]) for row in asked])
+            print_table("bytes on disk", ("what", "bytes per posting", "rows", "parts"), _disk(client, rows))
+
+
+def _settle(client: Client) -> None:
+    """Return once the server merges nothing more."""
+    give_up_at = time.monotonic() + SETTLED_S_MAX
+    while client.command("SELECT count() FROM system.merges") and time.monotonic() < give_up_at:
+        time.sleep(1.0)
+
+
+def _ask(client: Client, question: Question) -> tuple[object, ...]:
+    taken, read, sizes = list[float](), list[tuple[int, int]](), list[int]()
+    for parameters in question.parameters(client):
+        started = time.perf_counter()
+        answer = client.query(question.sql, parameters=parameters, settings={"log_comment": question.name})
+        sizes.append(len(answer.result_rows))
+        taken.append((time.perf_counter() - started) * 1e3)
+        read.append((int(answer.summary["read_rows"]), int(answer.summary["read_bytes"])))
+    taken.sort()
+    p50, p99 = (taken[int(len(taken) * share)] for share in (0.5, 0.99 - 1e-9))
+    rows, size = (max(one[place] for one in read) for place in (0, 1))
+    goal = f"{question.goal_ms:.0f}" if question.goal_ms else ""
+    return question.name, round(p50, 1), round(p99, 1), goal, rows, round(size / 1e6, 1), max(sizes)
+
+
+def _cpu_ms(client: Client) -> dict[str, float]:
+    """Return the server's processor time per question, which other work on the machine changes little."""
+    client.command("SYSTEM FLUSH LOGS")
+    rows = client.query(
+        "SELECT log_comment, quantile(0.5)(ProfileEvents['OSCPUVirtualTimeMicroseconds']) FROM system.query_log"
+        " WHERE type = 'QueryFinish' AND log_comment != '' GROUP BY log_comment"
+    ).result_rows
+    return {name: round(taken_us / 1e3, 1) for name, taken_us in rows}
+
+
+def _disk(client: Client, rows: int) -> Iterator[tuple[object, ...]]:
+    """Yield bytes per posting: of the ledger's columns in three groups, and of each roll-up."""
+    sizes = client.query(
+        "SELECT column, sum(column_data_compressed_bytes) FROM system.parts_columns"
+        " WHERE active AND database = currentDatabase() AND table = 'ledger' GROUP BY column"
+    ).result_rows
+    groups = {"ledger": 0, "ledger, hashes and random ids": 0, "ledger, running totals": 0}
+    for column, size in sizes:
+        totals = column.startswith(("person_year", "person_ever", "organizer_year", "organizer_ever"))
+        random = "ledger, hashes and random ids" if column in RANDOM else "ledger"
+        groups["ledger, running totals" if totals else random] += size
+    for what, size in groups.items():
+        yield what, round(size / rows, 1), rows, _parts(client, "ledger")[2]
+    for rollup in ROLLUPS:
+        size, count, parts = _parts(client, rollup)
+        yield rollup, round(size / rows, 1), count, parts
+
+
+def _parts(client: Client, table: str) -> tuple[int, int, int]:
+    size, count, parts = client.query(
+        "SELECT sum(bytes_on_disk), sum(rows), count() FROM system.parts"
+        " WHERE active AND database = currentDatabase() AND table = {table:String}",
+        parameters={"table": table},
+    ).first_row
+    return int(size), int(count), int(parts)
+
+
+def _persons(client: Client) -> Iterator[dict[str, Any]]:
+    """Whom the postings name, so that the keenest come as often as they bet."""
+    sample = client.query(f"SELECT iin FROM ledger ORDER BY cityHash64(entry_id) LIMIT {TIMES}").result_rows
+    return ({"iin": iin} for (iin,) in sample)
+
+
+def _days(client: Client) -> Iterator[dict[str, Any]]:
+    bins = [row[0] for row in client.query("SELECT DISTINCT organizer_bin FROM organizer_day ORDER BY 1").result_rows]
+    return ({"bin": bins[n % len(bins)], "day": f"{YEAR}-{n % 12 + 1:02d}-{n % 28 + 1:02d}"} for n in range(TIMES))
+
+
+def _months(_: Client) -> Iterator[dict[str, Any]]:
+    return ({"first": f"{YEAR}-{n % 11 + 1:02d}-01", "end": f"{YEAR}-{n % 11 + 2:02d}-01"} for n in range(TIMES))
+
+
+def _nothing(_: Client) -> Iterator[dict[str, Any]]:
+    return ({} for _ in range(TIMES))
+
+
+_MONTH = "day >= {first:Date} AND day < {end:Date}"
+QUESTIONS = (
+    Question("nothing at all (SELECT 1)", None, "SELECT 1", _nothing),
+    Question(
+        "a person's whole history",
+        20,
+        "SELECT * FROM person_history WHERE iin = {iin:String} ORDER BY occurred_at",
+        _persons,
+    ),
+    Question(
+        "an organizer's day by hour",
+        100,
+        "SELECT * FROM organizer_hourly WHERE organizer_bin = {bin:String} AND day = {day:Date} ORDER BY hour",
+        _days,
+    ),
+    Question(
+        "top 100 persons of a month by net win",
+        300,
+        f"SELECT iin, sum(paid_tiyn - wager_tiyn) AS net_win_tiyn FROM person_daily WHERE {_MONTH}"
+        " GROUP BY iin ORDER BY net_win_tiyn DESC LIMIT 100",
+        _months,
+    ),
+    Question(
+        "persons and sums per organizer and month",
+        300,
+        "SELECT * FROM organizer_monthly ORDER BY organizer_bin, first_day",
+        _nothing,
+    ),
+    Question(
+        "the same of one month",
+        None,
+        "SELECT * FROM organizer_monthly WHERE first_day = {first:Date} ORDER BY organizer_bin",
+        _months,
+    ),
+    Question(
+        "a person's wagers with their payouts",
+        None,
+        "SELECT * FROM wager_payout WHERE iin = {iin:String}",
+        _persons,
+    ),
+    Question(
+        "a person's totals",
+        None,
+        "SELECT * FROM person_totals WHERE iin = {iin:String}",
+        _persons,
+    ),
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Roll-ups of the ledger: do they say what the ledger says, and to add them up anew where they do not.
+
+Reads     the table `ledger`, the roll-ups' tables (migration 0009), the definitions of the views that feed them
+Writes    by `rebuild` whole months of the roll-ups
+Promises  ledger and roll-ups are compared by month, in all counts and sums; what a loader adds meanwhile is no
+          difference; a month is replaced at once: a reader sees the old sums or the new ones (box: sinks/clickhouse)
+
+A roll-up can differ although tokens are kept: rows of one identity were merged in the ledger, rows were deleted there,
+or the server was killed between a block's part in the ledger and its part here (DESIGN §5, §6).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+ROLLUPS = ("person_day", "organizer_day", "organizer_hour")
+KINDS = ("wager", "winning", "refund", "cash_out", "deposit", "withdrawal")
+
+
+class Month(NamedTuple):
+    """One month (yyyymm, UTC) of a roll-up."""
+
+    rollup: str
+    month: int
+
+
+class Sums(NamedTuple):
+    """What a month comes to. by_kind: Σ of legs and Σ of signed amounts, for each of `KINDS`."""
+
+    postings: int
+    by_kind: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        parts = [f"{kind} {count:,} of {tiyn:,} tiyn" for kind, (count, tiyn) in zip(KINDS, self.by_kind, strict=True)]
+        return f"{self.postings:,} postings: {', '.join(parts)}"
+
+
+NOTHING = Sums(0, ((0, 0),) * len(KINDS))
+
+
+def differences(client: Client) -> dict[Month, str]:
+    """Return what each month of a roll-up lacks, or has too much, in words; nothing if all are right.
+
+    Only what two looks have in common counts: a block that a loader is inserting is in one look at most.
+    """
+    first = _excesses(client)
+    both = dict(first.items() & _excesses(client).items()) if first else {}
+    return {
+        place: f"roll-up {place.rollup}, month {place.month}, less the ledger: {both[place]}" for place in sorted(both)
+    }
+
+
+def rebuild(client: Client) -> list[Month]:
+    """Add up anew each month of a roll-up that differs from the ledger; return which.
+
+    No loader may run meanwhile: what it adds between adding up and replacing would be missing. Repeated rows of the
+    ledger that are not merged yet count once.
+    """
+    wrong = list(differences(client))
+    for place in wrong:
+        _replace(client, place)
+    return wrong
+
+
+def _replace(client: Client, place: Month) -> None:
+    """Fill a table of the same structure with the month, then exchange the partition."""
+    fresh, feed = f"{place.rollup}_fresh", f"{place.rollup}_feed"
+    definition = client.query(
+        "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = {feed:String}",
+        parameters={"feed": feed},
+    ).first_row[0]
+    client.command(f"CREATE OR REPLACE TABLE {fresh} AS {place.rollup}")
+    client.command(
+        f"INSERT INTO {fresh} SELECT * FROM ({definition}) WHERE month = {place.month}"  # noqa: S608 - a view's own text
+        " SETTINGS final = 1, optimize_aggregation_in_order = 1"
+    )
+    has_rows = bool(client.command(f"SELECT count() FROM {fresh}"))  # noqa: S608 - names from ROLLUPS
+    change = f"REPLACE PARTITION {place.month} FROM {fresh}" if has_rows else f"DROP PARTITION {place.month}"
+    client.command(f"ALTER TABLE {place.rollup} {change}")
+    client.command(f"DROP TABLE IF EXISTS {fresh}")
+
+
+def _excesses(client: Client) -> dict[Month, Sums]:
+    """Return roll-up less ledger, for each month in which they are not equal."""
+    ledger = _ledger(client)
+    found = {}
+    for rollup in ROLLUPS:
+        rolled = _rolled(client, rollup)
+        for month in ledger.keys() | rolled.keys():
+            have, want = rolled.get(month, NOTHING), ledger.get(month, NOTHING)
+            if have != want:
+                found[Month(rollup, month)] = _less(have, want)
+    return found
+
+
+def _less(one: Sums, other: Sums) -> Sums:
+    pairs = zip(one.by_kind, other.by_kind, strict=True)
+    return Sums(one.postings - other.postings, tuple((a - c, b - d) for (a, b), (c, d) in pairs))
+
+
+def _ledger(client: Client) -> dict[int, Sums]:
+    rows = client.query(
+        "SELECT toYYYYMM(occurred_at) AS month, lower(if(event_type = 'PAYOUT', kind, event_type)) AS what,"
+        " count(), sum(leg), sum(amount_tiyn) FROM ledger GROUP BY month, what"
+    ).result_rows
+    months: defaultdict[int, dict[str, tuple[int, int, int]]] = defaultdict(dict)
+    for month, what, *sums in rows:
+        months[int(month)][what] = (int(sums[0]), int(sums[1]), int(sums[2]))
+    return {
+        month: Sums(sum(one[0] for one in kinds.values()), tuple(kinds.get(kind, (0, 0, 0))[1:] for kind in KINDS))
+        for month, kinds in months.items()
+    }
+
+
+def _rolled(client: Client, rollup: str) -> dict[int, Sums]:
+    sums = ", ".join(f"sum({kind}_count), sum({kind}_tiyn)" for kind in KINDS)
+    rows = client.query(f"SELECT month, sum(posting_count), {sums} FROM {rollup} GROUP BY month").result_rows  # noqa: S608
+    return {int(row[0]): Sums(int(row[1]), tuple(zip(row[2::2], row[3::2], strict=True))) for row in rows}

@@ -1,0 +1,211 @@
+"""The analysts' views, each against the same answer worked out in Python from the postings that were loaded."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from esep.codec import encode
+from esep.lineage import TopicPartition
+from esep.schemas import schema
+from esep.settings import Settings
+from esep.sinks.clickhouse.client import connect
+from esep.sinks.clickhouse.frames import Records, rows_of
+from esep.sinks.clickhouse.migrate import migrate
+from esep.sinks.clickhouse.store import Store
+from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, REJECTED_TABLE
+from esep.topics import LEDGER, REJECTED, receipts_topic
+from tests.sinks.line import BINS, IINS, frame_of, postings, receipts, rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+    from clickhouse_connect.driver.client import Client
+
+    from esep.embedded.clickhouse import ClickHouseServer
+    from esep.sinks.clickhouse.tables import Table
+
+pytestmark = pytest.mark.clickhouse
+ALMATY = ZoneInfo("Asia/Almaty")
+NOON = datetime(2026, 11, 10, 7, tzinfo=UTC)
+COUNT = 300
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "analysts.md"
+ARGUMENTS = {"as_known_at": "(known_at = '2026-11-21 12:00:00')"}
+VIEWS = [
+    *("alerts_current", "as_known_at", "correction_mismatches", "data_quality", "money_movements", "organizer_daily"),
+    *("organizer_hourly", "organizer_monthly", "person_daily", "person_history", "person_totals", "wager_payout"),
+]
+
+
+def _bets(first_row: int) -> list[dict[str, Any]]:
+    """A paid and an unpaid bet, one paid without a stake, one above its odds, one voided, one corrected upwards."""
+    pattern = postings(1, partition=1, first_row=first_row).to_dicts()[0]
+    rows: list[dict[str, Any]] = []
+
+    def book(wager_id: str, event_type: str, amount: int, **other: Any) -> None:
+        row, leg, revision = first_row + len(rows), other.get("leg", 1), other.get("revision", 0)
+        is_payout = event_type == "PAYOUT"
+        posting = {
+            "row": row,
+            "sequence": row,
+            "iin": IINS[0],
+            "organizer_bin": BINS[0],
+            "wager_id": wager_id,
+            "event_type": event_type,
+            "amount_tiyn": amount * leg,
+            "leg": leg,
+            "revision": revision,
+            "occurred_at": NOON,
+            "received_at": NOON + timedelta(days=revision, seconds=2),
+            "odds_milli": 1_333 if event_type == "WAGER" else None,
+            "funding": "ACCOUNT_BALANCE" if event_type == "WAGER" else None,
+            "kind": "WINNING" if is_payout else None,
+            "won_tiyn": 0 if is_payout else None,
+            "payment_method": "ACCOUNT",
+        }
+        rows.append(pattern | posting | other)
+
+    book("paid", "WAGER", 1_000)
+    book("paid", "PAYOUT", 1_333)
+    book("unpaid", "WAGER", 700)
+    book("without", "PAYOUT", 500, payment_method="CASH")
+    book("above", "WAGER", 100, funding="CASH", payment_method="CASH")
+    book("above", "PAYOUT", 134 + 1)
+    book("void", "WAGER", 900, sequence=first_row)
+    book("void", "WAGER", 900, sequence=first_row, leg=-1, revision=1)
+    book("raised", "WAGER", 10, sequence=first_row + 1)
+    book("raised", "WAGER", 10, sequence=first_row + 1, leg=-1, revision=1)
+    book("raised", "WAGER", 1_000, sequence=first_row + 1, revision=1, odds_milli=2_000)
+    book("raised", "PAYOUT", 2_000)
+    book("deposit", "DEPOSIT", 5_000, payment_method="CARD")
+    return rows
+
+
+def _load(store: Store, table: Table, topic: str, frame: pl.DataFrame) -> None:
+    records = Records(TopicPartition(topic, 0), list(range(frame.height)), list(encode(frame, schema(table.record))))
+    rows = rows_of(records, None)
+    for month in rows.months():
+        store.insert(table, f"{topic}:{month}", rows.block(month))
+
+
+@pytest.fixture(scope="module")
+def booked() -> list[dict[str, Any]]:
+    frame = postings(COUNT, partition=1)
+    return [*frame.to_dicts(), *_bets(COUNT + 1)]
+
+
+@pytest.fixture(scope="module")
+def client(clickhouse: ClickHouseServer, booked: list[dict[str, Any]]) -> Iterator[Client]:
+    own = Settings(clickhouse_url=clickhouse.url, clickhouse_database=f"views_{uuid.uuid4().hex[:8]}")
+    migrate(own)
+    store = Store(own)
+    _load(store, LEDGER_TABLE, LEDGER, frame_of("ledger", booked))
+    _load(store, REJECTED_TABLE, REJECTED, frame_of("rejected", rejected(4, bin_=BINS[0])))
+    _load(store, RECEIPTS_TABLE, receipts_topic(BINS[0]), frame_of("receipt", receipts([5], bin_=BINS[0])))
+    store.close()
+    with connect(own) as opened:
+        yield opened
+
+
+def _named(client: Client, sql: str) -> list[dict[str, Any]]:
+    return list(client.query(sql).named_results())
+
+
+def _kind(row: dict[str, Any]) -> str:
+    return str(row["kind"] if row["event_type"] == "PAYOUT" else row["event_type"]).lower()
+
+
+@pytest.mark.parametrize(
+    ("view", "keys"),
+    [
+        ("person_daily", ("iin", "day", "organizer_bin")),
+        ("organizer_daily", ("organizer_bin", "day")),
+        ("organizer_monthly", ("organizer_bin", "first_day")),
+        ("organizer_hourly", ("organizer_bin", "day", "hour")),
+    ],
+)
+def test_rolled_up_view_is_the_sum_of_signed_postings_by_almaty_time(
+    client: Client, booked: list[dict[str, Any]], view: str, keys: tuple[str, ...]
+) -> None:
+    expected: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    persons: defaultdict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for row in booked:
+        local = row["occurred_at"].astimezone(ALMATY)
+        where = {**row, "day": local.date(), "first_day": local.date().replace(day=1), "hour": local.hour}
+        key, kind = tuple(where[name] for name in keys), _kind(row)
+        persons[key].add(row["iin"])
+        paid = row["amount_tiyn"] if row["event_type"] == "PAYOUT" else 0
+        expected[key].update(
+            {"posting_count": 1, f"{kind}_count": row["leg"], f"{kind}_tiyn": row["amount_tiyn"], "paid_tiyn": paid}
+        )
+    found = _named(client, f"SELECT * FROM {view}")
+    assert len(found) == len(expected)
+    for row in found:
+        key = tuple(row.pop(name) for name in keys)
+        assert row.pop("person_count", len(persons[key])) == len(persons[key])
+        assert row == {name: expected[key][name] for name in row}
+
+
+def test_wagers_are_told_by_what_was_paid_on_them(client: Client) -> None:
+    rows = _named(client, f"SELECT * FROM wager_payout WHERE iin = '{IINS[0]}' AND NOT startsWith(wager_id, 'W-')")
+    assert {row["wager_id"]: row["status"] for row in rows} == {
+        "paid": "PAID",
+        "unpaid": "UNPAID",
+        "without": "PAID_WITHOUT_WAGER",
+        "above": "PAID_ABOVE_ODDS",
+        "raised": "PAID",
+    }
+    (raised,) = [row for row in rows if row["wager_id"] == "raised"]
+    assert (raised["wager_count"], raised["stake_tiyn"], raised["odds_milli"], raised["payable_tiyn"]) == (
+        1,
+        1_000,
+        2_000,
+        2_000,
+    )
+
+
+def test_money_that_stays_on_the_account_does_not_move(client: Client) -> None:
+    rows = _named(client, f"SELECT * FROM money_movements WHERE iin = '{IINS[0]}' AND NOT startsWith(wager_id, 'W-')")
+    assert sorted((row["movement"], row["direction"], row["is_cash"], row["amount_tiyn"]) for row in rows) == [
+        ("DEPOSIT", "IN", False, 5_000),
+        ("PAYOUT", "OUT", True, 500),
+        ("STAKE", "IN", True, 100),
+    ]
+
+
+def test_what_was_known_at_an_instant_lacks_what_came_later(client: Client, booked: list[dict[str, Any]]) -> None:
+    known_at = NOON + timedelta(hours=1)
+    parameter = known_at.astimezone(ALMATY).strftime("%Y-%m-%d %H:%M:%S")
+    history = _named(client, "SELECT entry_id, revision, leg, amount_tiyn FROM person_history")
+    known = _named(client, f"SELECT entry_id, revision, leg, amount_tiyn FROM as_known_at(known_at = '{parameter}')")
+    expected = [row for row in booked if row["received_at"] <= known_at]
+    assert len(history) == len(booked) > len(known) == len(expected)
+    assert sum(row["amount_tiyn"] for row in known) == sum(row["amount_tiyn"] for row in expected)
+
+
+def test_quality_of_a_feed_is_told_by_the_hour_of_receipt(client: Client, booked: list[dict[str, Any]]) -> None:
+    rows = _named(client, "SELECT * FROM data_quality")
+    assert sum(row["posting_count"] for row in rows) == len(booked)
+    assert sum(row["rejected_count"] for row in rows) == 4
+    assert (sum(row["duplicate_count"] for row in rows), sum(row["held_count"] for row in rows)) == (2, 1)
+    local = NOON.astimezone(ALMATY)
+    place = (BINS[0], local.date(), local.hour)
+    (bets,) = [row for row in rows if (row["organizer_bin"], row["day"], row["hour"]) == place]
+    assert bets["posting_count"] == 10  # Corrections came a day later.
+    assert (bets["lag_p50_ms"], bets["lag_p99_ms"], bets["clock_ahead_count"]) == (2_000, 2_000, 0)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_column_is_explained_on_the_analysts_page(client: Client, view: str) -> None:
+    explained = set(re.findall(r"`(\w+)`", PAGE.read_text(encoding="utf-8")))
+    assert view in explained
+    columns = set(client.query(f"SELECT * FROM {view}{ARGUMENTS.get(view, '')} LIMIT 0").column_names)
+    assert columns <= explained, columns - explained

@@ -1,4 +1,4 @@
-"""`esep alerts`: what a consumer downstream sees on `compliance.alerts`.
+"""`esep alerts`: what a consumer downstream sees on `compliance.alerts`; and below it all that is done with an alert.
 
 Reads     the topic `compliance.alerts`, committed records only
 Writes    one line or one JSON document per revision of an alert
@@ -15,7 +15,10 @@ import typer
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from esep.admin import no_broker
+from esep.cli.alert_report import due, report
+from esep.cli.alert_show import show
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.dispose import dispose
 from esep.cli.output import out
 from esep.codec import decode_one
 from esep.schemas import schema
@@ -25,16 +28,33 @@ from esep.topics import ALERTS, COMPLIANCE
 _ANSWER_S = 10.0
 _POLL_S = 0.5  # So that Ctrl-C is heard soon.
 
+alerts = typer.Typer(
+    name="alerts",
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    help="""Alerts: raised so far, why, what was decided, what is to be reported.
 
-def alerts(
+    Example: [bold]esep alerts --follow[/]
+    """,
+)
+for command in (show, dispose, due, report):
+    alerts.command()(command)
+
+
+@alerts.callback(invoke_without_command=True)
+def listed(
+    context: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", help="Go on as alerts come, until Ctrl-C.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Print the alerts raised so far, every revision in its order.
+    """Print the alerts raised so far, every revision in its order; or what a command below tells of one.
 
     Example: [bold]esep alerts --follow[/]
     """
+    if context.invoked_subcommand is not None:
+        return
     try:
         settings = settings_of(data_dir, COMPLIANCE)
         for alert in read_alerts(settings.bootstrap_servers, follow=follow, security=client_security(settings)):

@@ -40,7 +40,7 @@ from esep.topics import ADMIN
 _PID_FILE = "up.pid"
 _DETACHED_READY_S = 120.0  # The first start downloads the broker (about 130 MB).
 _DOWN_S = 40.0  # Four apps, ClickHouse and a broker, ten seconds each at the very worst, several at a time.
-_TABLES = ("ledger", "rejected", "receipts", "alerts", "notices")
+_TABLES = ("ledger", "rejected", "receipts", "alerts", "dispositions", "notices")
 
 Register = Annotated[Path, typer.Option(help="Register of organizers (YAML).")]
 

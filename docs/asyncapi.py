@@ -28,6 +28,7 @@ _RECORDS_BY_TOPIC = {
     "rejected": ("rejected",),
     "ledger": ("ledger",),
     "compliance.alerts": ("alert",),
+    "compliance.dispositions": ("disposition",),
 }
 _INTRODUCTION = """\
 Written from the side of the authority's line: what it receives, an organizer sends; what it sends, an organizer reads.

@@ -85,6 +85,7 @@ def plan_access(
         *_of_places(places),
         *_of_operator(topics),
         Grant(COMPLIANCE, "GROUP", "LITERAL", COMPLIANCE, "READ"),
+        Grant(COMPLIANCE, "TRANSACTIONAL_ID", "LITERAL", COMPLIANCE, "WRITE"),  # Dispositions, one writer at a time.
         *(Grant(bin_, "GROUP", "PREFIXED", organizer_groups(bin_), "READ") for bin_ in bins),
     }
     limits = ((PRODUCER_BYTE_RATE, float(bytes_per_s)), (REQUEST_PERCENTAGE, float(request_percent)))

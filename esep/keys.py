@@ -73,12 +73,12 @@ def write_once(path: Path, content: bytes) -> bool:
     return True
 
 
-def write_secret(path: Path, content: str) -> None:
+def write_secret(path: Path, content: str | bytes) -> None:
     """Write a file that its owner alone can read, whole or not at all; what was there is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
     part.replace(path)

@@ -17,12 +17,13 @@ ACCEPTED = "accepted"
 REJECTED = "rejected"
 LEDGER = "ledger"
 ALERTS = "compliance.alerts"
+DISPOSITIONS = "compliance.dispositions"
 REFERENCE = "reference"
 TOTALS_CHANGELOG = "totals.changelog"
 ALERTS_CHANGELOG = "alerts.changelog"
 
 INTAKE, TOTALS, ALERTS_STAGE, LOADER = "intake", "totals", "alerts", "loader"  # Stages, and their consumer groups.
-COMPLIANCE = "compliance"  # Who reads the alerts, and its consumer group.
+COMPLIANCE = "compliance"  # Who reads the alerts and decides about them; its consumer group and transactional id.
 
 ADMIN = "admin"  # Who makes topics and loads reference data; the brokers' super user, who needs no rights.
 
@@ -98,6 +99,7 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
         Topic(REJECTED, 1, "cause", INTAKE, (LOADER,), kept),
         Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER), kept),
         Topic(ALERTS, ledger_partitions, "person_key", ALERTS_STAGE, (LOADER, COMPLIANCE), kept),
+        Topic(DISPOSITIONS, 1, "alert_id", COMPLIANCE, (LOADER, COMPLIANCE), {**internal, **_FOR_EVER}),
         Topic(TOTALS_CHANGELOG, ledger_partitions, "scope", TOTALS, (TOTALS,), {**internal, **_CHANGELOG}),
         Topic(ALERTS_CHANGELOG, ledger_partitions, "scope", ALERTS_STAGE, (ALERTS_STAGE,), {**internal, **_CHANGELOG}),
     ]

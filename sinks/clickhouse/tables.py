@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from esep.topics import ALERTS, LEDGER, LOADER, REJECTED, all_topics
+from esep.topics import ALERTS, DISPOSITIONS, LEDGER, LOADER, REJECTED, all_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,10 @@ LEDGER_TABLE = Table("ledger", "ledger", "occurred_at", LEDGER, "", "ledger_part
 REJECTED_TABLE = Table("rejected", "rejected", "received_at", REJECTED, "", "rejected_partition", "rejected_offset")
 RECEIPTS_TABLE = Table("receipts", "receipt", "received_at", "", "receipt_topic", "receipt_partition", "receipt_offset")
 ALERTS_TABLE = Table("alerts", "alert", "occurred_at", ALERTS, "", "alert_partition", "alert_offset")
-TABLES = (LEDGER_TABLE, REJECTED_TABLE, RECEIPTS_TABLE, ALERTS_TABLE)
+DISPOSITIONS_TABLE = Table(
+    "dispositions", "disposition", "decided_at", DISPOSITIONS, "", "disposition_partition", "disposition_offset"
+)
+TABLES = (LEDGER_TABLE, REJECTED_TABLE, RECEIPTS_TABLE, ALERTS_TABLE, DISPOSITIONS_TABLE)
 _BY_TOPIC = {table.topic: table for table in TABLES if table.topic}
 
 

@@ -29,6 +29,7 @@ def test_line_has_the_topics_of_the_picture() -> None:
         "rejected",
         "ledger",
         "compliance.alerts",
+        "compliance.dispositions",
         "totals.changelog",
         "alerts.changelog",
         "reference",
@@ -73,6 +74,14 @@ def test_reference_data_are_kept_for_ever_in_one_order() -> None:
     assert reference.partitions == 1
     assert reference.config["retention.ms"] == reference.config["retention.bytes"] == "-1"
     assert reference.readers == (topics.INTAKE,)
+
+
+def test_dispositions_are_kept_for_ever_in_one_order() -> None:
+    """Who writes the next one must know all that were written, or numbers would not be dense."""
+    dispositions = BY_NAME[topics.DISPOSITIONS]
+    assert dispositions.partitions == 1
+    assert dispositions.config["retention.ms"] == dispositions.config["retention.bytes"] == "-1"
+    assert (dispositions.writer, dispositions.readers) == (topics.COMPLIANCE, (topics.LOADER, topics.COMPLIANCE))
 
 
 @each_topic

@@ -37,6 +37,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         Spool(_reader_s_folder(started) / "esep.spool", "940140000385").close()
         sent = _shell(started, "esep send examples/bustabit-a.csv --organizer 940140000385 --mapping bustabit")
         assert sent.returncode == 0, sent.stderr
+        started.wait_rows("alerts_current WHERE severity = 'MANDATORY'", 1)
         yield started
 
 

@@ -250,7 +250,7 @@ def test_newer_version_keeps_the_fields_of_the_older_ones_in_their_places() -> N
             assert newer.fields[: len(older.fields)] == older.fields
 
 
-@pytest.mark.parametrize("record", ["accepted", "rejected", "ledger", "receipt", "alert"])
+@pytest.mark.parametrize("record", ["accepted", "rejected", "ledger", "receipt", "alert", "disposition"])
 def test_internal_record_names_its_row_and_its_cause(record: str) -> None:
     assert schema(record).fields[: len(LINEAGE)] == LINEAGE
 
@@ -278,8 +278,8 @@ def test_second_version_has_the_longer_list(record: str) -> None:
     assert asked | ({"bet_kind", "market_names"} if record == "wager" else set()) <= set(newest(record).fields)
 
 
-@pytest.mark.parametrize("record", ["receipt", "receipt_content"])
-def test_nothing_that_an_organizer_reads_tells_of_a_person(record: str) -> None:
-    """Flags and hints are the authority's (DESIGN §4)."""
+@pytest.mark.parametrize("record", ["receipt", "receipt_content", "disposition"])
+def test_nothing_that_an_organizer_reads_or_an_officer_writes_tells_of_a_person(record: str) -> None:
+    """Flags and hints are the authority's (DESIGN §4); an alert names its person, what is decided about it does not."""
     names = {field["name"] for field in fields_within(schema(record).parsed())}
     assert not names & {"iin", "flags", "birth_year_hint", "sex_hint", "person_key", "instrument_hash"}

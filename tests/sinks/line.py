@@ -35,7 +35,17 @@ from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import HASHES
 from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.tables import TABLES, table_of
-from esep.topics import ACCEPTED, ALERTS, LEDGER, REJECTED, Topic, all_topics, events_topic, receipts_topic
+from esep.topics import (
+    ACCEPTED,
+    ALERTS,
+    DISPOSITIONS,
+    LEDGER,
+    REJECTED,
+    Topic,
+    all_topics,
+    events_topic,
+    receipts_topic,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,6 +209,23 @@ def alerts(count: int, *, partition: int, first_row: int = 1) -> list[dict[str, 
     ]
 
 
+def dispositions(count: int, *, partition: int, first_row: int = 1) -> list[dict[str, Any]]:
+    """Return `count` decisions about alerts of one partition."""
+    return [
+        {
+            **_head(ALERTS, row, partition),
+            "alert_id": f"{partition:02d}{row:030d}",
+            "revision": 1,
+            "verdict": ["CONFIRMED", "FALSE", "REPORTED"][row % 3],
+            "reference": "2026/117" * (row % 2),
+            "reason": "Төлем расталды.",
+            "officer": "a.serikova",
+            "decided_at": MONTHS[row % 3],
+        }
+        for row in range(first_row, first_row + count)
+    ]
+
+
 def _head(topic: str, row: int, partition: int = 0) -> dict[str, Any]:
     received_at = MONTHS[row % 3] + timedelta(milliseconds=row)
     return {
@@ -307,6 +334,7 @@ class Line:
                 target = TopicPartition(ALERTS, partition)
                 rows = alerts(4, partition=partition, first_row=self.count(target) + 1)
                 self.send(producer, target, "alert", frame_of("alert", rows))
+                self._decide(producer, partition)
             for bin_ in BINS:
                 done = sum(frame["organizer_bin"].eq(bin_).sum() for frame in self.sent[TopicPartition(REJECTED, 0)])
                 rows = rejected(5, bin_=bin_, first_row=done + 1)
@@ -314,6 +342,12 @@ class Line:
                 target = TopicPartition(receipts_topic(bin_), 0)
                 rows = receipts([7], bin_=bin_, first_row=self.count(target) + 1)
                 self.send(producer, target, "receipt", frame_of("receipt", rows))
+
+    def _decide(self, producer: ck.Producer, partition: int) -> None:
+        target = TopicPartition(DISPOSITIONS, 0)
+        done = sum(frame["cause_partition"].eq(partition).sum() for frame in self.sent[target])
+        rows = dispositions(2, partition=partition, first_row=done + 1)
+        self.send(producer, target, "disposition", frame_of("disposition", rows))
 
     def count(self, target: TopicPartition) -> int:
         """Return how many records were committed to a partition."""

@@ -59,7 +59,7 @@ def test_migrations_are_applied_once_and_in_order(own: Settings) -> None:
     assert migrate(own) == []
     with connect(own) as client:
         names = [row[0] for row in client.query("SHOW TABLES").result_rows]
-    assert {"ledger", "rejected", "receipts", "alerts", "person_totals", "alerts_current"} <= set(names)
+    assert {"ledger", "rejected", "receipts", "alerts", "dispositions", "person_totals", "alerts_current"} <= set(names)
 
 
 def test_applied_file_that_has_changed_is_refused(own: Settings, folder: Path) -> None:

@@ -46,4 +46,4 @@ def test_loader_reads_every_topic_that_names_it_as_a_reader() -> None:
         topic.name for topic in all_topics(BINS, events_partitions=1, ledger_partitions=2) if LOADER in topic.readers
     }
     assert set(topics_to_load(Settings(), BINS)) == declared
-    assert {table_of(name).record for name in declared} == {"ledger", "rejected", "receipt", "alert"}
+    assert {table_of(name).record for name in declared} == {"ledger", "rejected", "receipt", "alert", "disposition"}

@@ -1,0 +1,202 @@
+"""Why an alert was raised: its revisions and what changed between them, its evidence in the ledger, what was decided.
+
+Reads     plain rows of the tables alerts, ledger and dispositions
+Returns   `Story` and its parts; what a program reads of it
+Promises  pure; without leave no number of a person is in what a program reads, whatever text of an organizer's it may
+          stand in (DESIGN §7; clause O9-5.1; box: sinks/clickhouse)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esep.identifiers import masked
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MASKED_IIN = "*" * 12
+WITHDRAWN, MANDATORY = "WITHDRAWN", "MANDATORY"
+MEASURES = ("wager", "winning", "refund", "cash_out", "deposit", "withdrawal")
+SPANS = ("year", "ever")
+
+
+class Observation(NamedTuple):
+    """What was observed, and what it was compared with, in `unit` (tiyn, count …)."""
+
+    name: str
+    value: int
+    threshold: int
+    unit: str
+
+
+class Evidence(NamedTuple):
+    """A posting that a revision rests on, as the alert names it. occurred_at: UTC."""
+
+    entry_id: str
+    revision: int
+    leg: int
+    occurred_at: datetime
+    amount_tiyn: int
+    ledger_partition: int
+    ledger_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision of an alert. reasons: by language; instants UTC; offset: on compliance.alerts."""
+
+    number: int
+    status: str
+    occurred_at: datetime
+    received_at: datetime
+    organizer_bins: tuple[str, ...]
+    reasons: dict[str, str]
+    observations: tuple[Observation, ...]
+    evidence: tuple[Evidence, ...]
+    partition: int
+    offset: int
+
+
+class Change(NamedTuple):
+    """What a revision changed: postings that came to the evidence, and postings that left it."""
+
+    number: int
+    status: str
+    came: tuple[Evidence, ...]
+    left: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision about the alert. decided_at: UTC."""
+
+    revision: int
+    verdict: str
+    reference: str
+    reason: str
+    officer: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All of an alert. postings: rows of the ledger by their partition and offset; decisions: the last one stands."""
+
+    alert_id: str
+    rule_id: str
+    rule_version: int
+    severity: str
+    mode: str
+    basis: str
+    bucket: str
+    iin: str
+    revisions: tuple[Revision, ...]
+    postings: dict[tuple[int, int], dict[str, Any]]
+    decisions: tuple[Decided, ...]
+
+    @property
+    def current(self) -> Revision:
+        """The last revision."""
+        return self.revisions[-1]
+
+    @property
+    def grounds(self) -> Revision:
+        """The last revision that rests on something: the current one, or the one before it was withdrawn."""
+        return next((one for one in reversed(self.revisions) if one.evidence), self.current)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the last decision is about the alert as it is now."""
+        return bool(self.decisions) and self.decisions[-1].revision >= self.current.number
+
+    def posting(self, evidence: Evidence) -> dict[str, Any] | None:
+        """Return the ledger's row of a posting, None where it is not loaded."""
+        return self.postings.get((evidence.ledger_partition, evidence.ledger_offset))
+
+    def changes(self) -> list[Change]:
+        """Return what each revision changed, the first one against nothing."""
+        before: tuple[Evidence, ...] = ()
+        found = []
+        for one in self.revisions:
+            came = tuple(each for each in one.evidence if each not in before)
+            left = tuple(each for each in before if each not in one.evidence)
+            found.append(Change(one.number, one.status, came, left))
+            before = one.evidence
+        return found
+
+    def totals(self) -> dict[str, Any] | None:
+        """Return the ledger's row that carries the person's totals at that time: of the evidence's last posting.
+
+        The one that the ledger has last, which may have occurred before the others. None where it is not loaded.
+        """
+        if not self.grounds.evidence:
+            return None
+        return self.posting(max(self.grounds.evidence, key=lambda one: (one.ledger_partition, one.ledger_offset)))
+
+
+def document(story: Story, *, show_iin: bool) -> dict[str, Any]:
+    """Return the story for a program to read. show_iin: name the person, and leave organizers' texts as they are."""
+    totals = story.totals()
+    return {
+        "alert_id": story.alert_id,
+        "status": story.current.status,
+        "revision": story.current.number,
+        "rule": {"rule_id": story.rule_id, "version": story.rule_version, "basis": story.basis},
+        "severity": story.severity,
+        "mode": story.mode,
+        "bucket": shown(story.bucket, show_iin=show_iin),
+        "iin": story.iin if show_iin else MASKED_IIN,
+        "observations": [one._asdict() for one in story.grounds.observations],
+        "evidence_of_revision": story.grounds.number,
+        "evidence": [_evidence(story, one, show_iin=show_iin) for one in story.grounds.evidence],
+        "person_totals": None if totals is None else {name: totals[name] for name in total_names()},
+        "revisions": [
+            _revision(one, change, show_iin) for one, change in zip(story.revisions, story.changes(), strict=True)
+        ],
+        "dispositions": [
+            {name: getattr(one, name) for name in one.__slots__} | {"decided_at": instant(one.decided_at)}
+            for one in story.decisions
+        ],
+    }
+
+
+def total_names() -> list[str]:
+    """Return the columns of the ledger that hold the person's totals over all organizers (O9-4.6)."""
+    return [f"person_{span}_{measure}_{unit}" for span in SPANS for measure in MEASURES for unit in ("count", "tiyn")]
+
+
+def shown(text: str, *, show_iin: bool) -> str:
+    """Return a text in which an organizer may have put a person's number, without it unless it may be shown."""
+    return text if show_iin else masked(text)
+
+
+def instant(at: datetime) -> str:
+    """Return an instant as JSON has it: ISO 8601, UTC."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _evidence(story: Story, one: Evidence, *, show_iin: bool) -> dict[str, Any]:
+    row = story.posting(one)
+    named = ("organizer_bin", "organizer_name", "event_type", "kind", "payment_method", "site_id", "wager_id")
+    told = None if row is None else {name: shown(row[name] or "", show_iin=show_iin) for name in named}
+    entry_id = shown(one.entry_id, show_iin=show_iin)
+    return one._asdict() | {"entry_id": entry_id, "occurred_at": instant(one.occurred_at), "posting": told}
+
+
+def _revision(one: Revision, change: Change, show_iin: bool) -> dict[str, Any]:
+    def ids(which: tuple[Evidence, ...]) -> list[str]:
+        return [shown(each.entry_id, show_iin=show_iin) for each in which]
+
+    return {
+        "revision": one.number,
+        "status": one.status,
+        "occurred_at": instant(one.occurred_at),
+        "received_at": instant(one.received_at),
+        "reason": one.reasons,
+        "came": ids(change.came),
+        "left": ids(change.left),
+        "alerts_partition": one.partition,
+        "alerts_offset": one.offset,
+    }

@@ -1,0 +1,79 @@
+"""The sentences about an alert in three languages, and how instants and sums are written in them.
+
+Reads     words.yaml beside this file
+Returns   `words` of a language; instants of Almaty
+Promises  every language has every sentence, or import fails (DESIGN §7; J127-17; box: sinks/clickhouse)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from esep.clock import ALMATY
+
+Language = Literal["kk", "ru", "en"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+class Line(NamedTuple):
+    """One line and what it is."""
+
+    kind: Literal["title", "head", "section", "item", "reason"]
+    text: str
+
+
+class Words(BaseModel):
+    """The sentences of one language."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    rule: str
+    severity: str
+    person: str
+    reason: str
+    due: str
+    observed: str
+    observation: str
+    evidence: str
+    entry: str
+    unloaded: str
+    totals: str
+    total: str
+    revisions: str
+    revision: str
+    decisions: str
+    decision: str
+    stale: str
+    measures: dict[str, str]
+    report_title: str
+    report_number: str
+    report_form: str
+    operation: str
+    wager: str
+    source: str
+
+
+_FILE = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
+_WORDS = {language: Words.model_validate(_FILE[language]) for language in LANGUAGES}
+
+
+def words(language: Language) -> Words:
+    """Return the sentences of a language."""
+    return _WORDS[language]
+
+
+def almaty(at: datetime) -> str:
+    """Return an instant as a person in Almaty reads it.
+
+    >>> from datetime import UTC
+    >>> almaty(datetime(2026, 11, 20, 19, 30, tzinfo=UTC))
+    '21.11.2026 00:30:00'
+    """
+    return f"{at.astimezone(ZoneInfo(ALMATY)):%d.%m.%Y %H:%M:%S}"

@@ -1,6 +1,6 @@
 """Do to a line what a schedule says, when it says so, and end it all.
 
-Reads     a `Stack` of three brokers; `Fault`s
+Reads     a `Stack` of three brokers, the `Link` between its loaders and ClickHouse; `Fault`s
 Writes    signals to its processes
 Promises  a broker is not touched before every replica is in sync again, so that never two are away; what was begun is
           ended; every wait is bounded
@@ -19,7 +19,8 @@ from confluent_kafka.admin import AdminClient
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker, KafkaCluster
 from esep.embedded.stack import Stack
-from tests.chaos.schedule import APPS, BROKERS, CLICKHOUSE, KILL, LONG_PAUSE, PAUSE, RESTART, Fault
+from tests.chaos.link import WHOLE, Link
+from tests.chaos.schedule import APPS, BROKERS, CLICKHOUSE, KILL, LONG_PAUSE, PAUSE, RESTART, WIRE, Fault
 
 log = logging.getLogger("esep.chaos")
 _IN_SYNC_S = 120.0
@@ -36,11 +37,16 @@ class Trouble:
     """
 
     def __init__(
-        self, stack: Stack, faults: Iterable[Fault], trouble_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        stack: Stack,
+        wire: Link,
+        faults: Iterable[Fault],
+        trouble_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.done: Counter[str] = Counter()
         self.missed = 0
-        self._stack, self._trouble_s, self._clock = stack, trouble_s, clock
+        self._stack, self._wire, self._trouble_s, self._clock = stack, wire, trouble_s, clock
         self._started_s = clock()
         self._to_come = sorted(faults, reverse=True)
         self._under_way: list[tuple[float, Fault]] = []  # With the instant at which each is over.
@@ -90,6 +96,9 @@ class Trouble:
         log.info("%s", fault)
         if fault.part in APPS:
             met = self._begin_of_app(fault)
+        elif fault.part == WIRE:
+            self._wire.set(fault.kind)
+            met = True
         else:
             service = service_of(self._stack, fault.part)
             met = service.is_running()
@@ -113,6 +122,9 @@ class Trouble:
         """End a fault; return False if its part is still about to stop. is_late: it has had time enough to."""
         if fault.part in APPS:
             self._stack.apps[fault.part].process.resume()
+            return True
+        if fault.part == WIRE:
+            self._wire.set(WHOLE)
             return True
         service = service_of(self._stack, fault.part)
         if fault.kind in {PAUSE, LONG_PAUSE}:

@@ -22,6 +22,7 @@ from esep.settings import Settings, load_settings
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.tables import topics_to_load
 from esep.topics import ACCEPTED, ALERTS_STAGE, INTAKE, LEDGER, LOADER, TOTALS, events_topic
+from tests.chaos.link import HOST, Link
 from tests.chaos.oracle import Record
 from tests.chaos.reading import committed, ends_of
 from tests.chaos.schedule import BROKERS
@@ -41,6 +42,7 @@ class Line:
     """A line that is up."""
 
     stack: Stack
+    wire: Link
     settings: Settings
     register: Register
 
@@ -121,6 +123,12 @@ def chaos_line(data_dir: Path, register: Path) -> Iterator[Line]:
         settings = load_settings(stack.settings)
         prepare(settings)
         commands = {f"{name[:-1]}{ordinal}": command for name, command in app_commands().items() for ordinal in (0, 1)}
-        stack.start_apps(commands, {"ESEP_SESSION_TIMEOUT_MS": str(SESSION_MS), "POLARS_MAX_THREADS": "1"})
-        stack.wait_ready(READY_S)
-        yield Line(stack, settings, load_register(register))
+        with Link(stack.clickhouse.port) as wire:
+            environment = {
+                "ESEP_CLICKHOUSE_URL": f"http://{HOST}:{wire.port}",  # What asks the books afterwards asks directly.
+                "ESEP_SESSION_TIMEOUT_MS": str(SESSION_MS),
+                "POLARS_MAX_THREADS": "1",
+            }
+            stack.start_apps(commands, environment)
+            stack.wait_ready(READY_S)
+            yield Line(stack, wire, settings, load_register(register))

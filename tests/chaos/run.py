@@ -106,7 +106,7 @@ def _rage(line: Line, seed: int, size: Size, plan: Plan) -> tuple[Trouble, pl.Da
             failures.append(error)
 
     thread = threading.Thread(target=send)
-    trouble = Trouble(line.stack, schedule(seed, size.trouble_s, SESSION_MS / 1000), size.trouble_s)
+    trouble = Trouble(line.stack, line.wire, schedule(seed, size.trouble_s, SESSION_MS / 1000), size.trouble_s)
     thread.start()
     give_up_at = time.monotonic() + size.trouble_s + _SENT_S
     while not trouble.is_over or thread.is_alive():

@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 KILL, RESTART, PAUSE, LONG_PAUSE = "KILL", "RESTART", "PAUSE", "LONG_PAUSE"
-KINDS = (KILL, RESTART, PAUSE, LONG_PAUSE)
+CUT, DELAY, HALF_OPEN = "CUT", "DELAY", "HALF_OPEN"
+OF_PROCESSES, OF_WIRES = (KILL, RESTART, PAUSE, LONG_PAUSE), (CUT, DELAY, HALF_OPEN)
+KINDS = (*OF_PROCESSES, *OF_WIRES)
 BROKERS = ("broker-1", "broker-2", "broker-3")
 CLICKHOUSE = "clickhouse"
+WIRE = "wire"  # Between the loaders and ClickHouse.
 APPS = tuple(f"{part}-{ordinal}" for part in ("intake", "totals", "alerts", "loader") for ordinal in (0, 1))
 _QUIET_FIRST_S = 1.0  # Before the first fault, so that it finds everything at work.
 _BETWEEN_S = (0.5, 3.0)
@@ -28,7 +31,8 @@ class Fault:
     """One part in one sort of trouble: from at_s on, counted from the beginning of the run, for lasts_s.
 
     KILL: SIGKILL, started again at the end. RESTART: asked to end, started again. PAUSE: SIGSTOP, SIGCONT at the end,
-    within a worker's session; LONG_PAUSE: beyond it.
+    within a worker's session; LONG_PAUSE: beyond it. CUT: every connection is broken off and none taken; DELAY: all
+    takes longer; HALF_OPEN: requests arrive and no answer comes back, so that nobody knows what became of them.
     """
 
     at_s: float
@@ -45,9 +49,14 @@ class Fault:
         return f"{self.at_s:6.1f} s  {self.kind:<10} {self.part:<10} for {self.lasts_s:.1f} s"
 
 
+def kinds_of(part: str) -> tuple[str, ...]:
+    """Return the sorts of fault that a part can have."""
+    return OF_WIRES if part == WIRE else OF_PROCESSES
+
+
 def schedule(seed: int, trouble_s: float, session_s: float) -> tuple[Fault, ...]:
     """Return the faults that begin within trouble_s seconds, two strands of them: of brokers, and of all else."""
-    strands = (BROKERS, True), ((CLICKHOUSE, *APPS), False)
+    strands = (BROKERS, True), ((CLICKHOUSE, WIRE, *APPS), False)
     drawn = [
         fault
         for number, (parts, one_by_one) in enumerate(strands)
@@ -77,7 +86,7 @@ def _strand(
 
 
 def _shuffled(draw: random.Random, parts: tuple[str, ...]) -> list[tuple[str, str]]:
-    cards = [(part, kind) for part in parts for kind in KINDS]
+    cards = [(part, kind) for part in parts for kind in kinds_of(part)]
     draw.shuffle(cards)
     return cards
 
@@ -89,5 +98,6 @@ def _length_s(draw: random.Random, kind: str, session_s: float) -> float:
         RESTART: (0.5, 2.0),
         PAUSE: (0.5, session_s * 0.5),
         LONG_PAUSE: (session_s + 1.0, session_s + 4.0),
+        **dict.fromkeys(OF_WIRES, (1.0, session_s * 1.5)),
     }
     return draw.uniform(*lengths[kind])

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.chaos.schedule import APPS, BROKERS, CLICKHOUSE, KINDS, LONG_PAUSE, PAUSE, schedule
+from tests.chaos.schedule import APPS, BROKERS, CLICKHOUSE, KINDS, LONG_PAUSE, PAUSE, WIRE, kinds_of, schedule
 
 SESSION_S = 6.0
 seeds = st.integers(0, 2**32)
@@ -25,7 +25,7 @@ def test_same_seed_plans_the_same_and_nothing_begins_after_the_trouble(seed: int
 def test_no_two_brokers_are_in_trouble_at_once_and_no_part_twice(seed: int) -> None:
     faults = schedule(seed, 200, SESSION_S)
     strands = [[fault for fault in faults if fault.part in BROKERS]]
-    strands += [[fault for fault in faults if fault.part == part] for part in (CLICKHOUSE, *APPS)]
+    strands += [[fault for fault in faults if fault.part == part] for part in (CLICKHOUSE, WIRE, *APPS)]
     for strand in strands:
         assert all(before.end_s <= after.at_s for before, after in pairwise(strand))
 
@@ -33,7 +33,7 @@ def test_no_two_brokers_are_in_trouble_at_once_and_no_part_twice(seed: int) -> N
 @given(seeds)
 def test_every_part_meets_every_sort_of_fault_if_there_is_time(seed: int) -> None:
     met = {(fault.part, fault.kind) for fault in schedule(seed, 500, SESSION_S)}
-    assert met == {(part, kind) for part in (*BROKERS, CLICKHOUSE, *APPS) for kind in KINDS}
+    assert met == {(part, kind) for part in (*BROKERS, CLICKHOUSE, WIRE, *APPS) for kind in kinds_of(part)}
 
 
 @given(seeds)

@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker, KafkaCluster
+from esep.embedded.kafka_ready import Readiness
 from esep.embedded.stack import Stack
 from tests.chaos.link import WHOLE, Link
 from tests.chaos.schedule import APPS, BROKERS, CLICKHOUSE, KILL, LONG_PAUSE, PAUSE, RESTART, WIRE, Fault
@@ -85,7 +86,7 @@ class Trouble:
         if now_s - self._asked_s < _ASK_EVERY_S:
             return False
         self._asked_s = now_s
-        if in_sync(self._stack.broker.bootstrap_servers):
+        if are_whole(brokers_of(self._stack)):
             self._held_since_s = None
             return True
         self._held_since_s = self._held_since_s or now_s
@@ -139,18 +140,26 @@ class Trouble:
 
 def service_of(stack: Stack, part: str) -> KafkaBroker | ClickHouseServer:
     """Return a service of the line by the name that schedules use."""
-    if part == CLICKHOUSE:
-        return stack.clickhouse
+    return stack.clickhouse if part == CLICKHOUSE else brokers_of(stack)[BROKERS.index(part)]
+
+
+def brokers_of(stack: Stack) -> tuple[KafkaBroker, ...]:
+    """Return the brokers of a line that has several."""
     assert isinstance(stack.broker, KafkaCluster)
-    return stack.broker.brokers[BROKERS.index(part)]
+    return stack.broker.brokers
 
 
-def in_sync(bootstrap_servers: str) -> bool:
-    """Return whether the brokers say that each partition has a leader and all its replicas in sync."""
+def are_whole(brokers: tuple[KafkaBroker, ...]) -> bool:
+    """Return whether each broker answers and knows all the others, and every replica of each partition is in sync.
+
+    The replicas alone do not tell: they are in sync by name until the session of a broker that was killed is over.
+    """
+    ids = frozenset(broker.plan.node_id for broker in brokers)
+    if not all(Readiness(broker.plan, ids).is_ready() for broker in brokers):
+        return False
+    admin = AdminClient({"bootstrap.servers": brokers[0].bootstrap_servers, "log_level": 0})
     try:
-        topics = (
-            AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0}).list_topics(timeout=_ASK_S).topics
-        )
+        topics = admin.list_topics(timeout=_ASK_S).topics
     except KafkaException:
         return False
     partitions = [partition for topic in topics.values() for partition in topic.partitions.values()]

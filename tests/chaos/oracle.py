@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -138,6 +139,20 @@ def measure_of(record: Record) -> str:
 def almaty(instant_ms: int) -> datetime:
     """Return the wall clock in Almaty at an instant."""
     return datetime.fromtimestamp(instant_ms // 1000, UTC) + _ALMATY
+
+
+def cells(accepted: Iterable[tuple[bytes, Record]]) -> dict[bytes, bytes]:
+    """Return what the state of totals must be, as its changelog has it, by message key and record of `accepted`.
+
+    A key is person key, BIN and year; a value count and sum of each measure; little endian.
+    """
+    sums: defaultdict[bytes, list[int]] = defaultdict(lambda: [0] * 2 * len(MEASURES))
+    for person, record in accepted:
+        place = 2 * MEASURES.index(measure_of(record))
+        cell = sums[struct.pack("<16sqh", person, int(record["organizer_bin"]), almaty(record["occurred_at"]).year)]
+        cell[place] += record["leg"]
+        cell[place + 1] += record["amount_tiyn"]
+    return {key: struct.pack(f"<{len(cell)}q", *cell) for key, cell in sums.items()}
 
 
 def totals(postings: Iterable[Posting]) -> dict[tuple[str, str, int], dict[str, list[int]]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
+from esep.lineage import POSITION_KEY
 from esep.producers.receipt_audit import Audit
 from esep.producers.receipt_history import receipts_there
 from esep.producers.receipts import open_receipt
@@ -29,7 +30,7 @@ from esep.producers.simulate.sender import MessageSender, Pace
 from esep.receipt_keys import load_root
 from esep.security import PLAIN
 from esep.sinks.clickhouse.reconcile import reconcile
-from esep.topics import ACCEPTED, events_topic
+from esep.topics import ACCEPTED, TOTALS_CHANGELOG, events_topic
 from tests.chaos import oracle
 from tests.chaos.books import Findings, compare_bags, compare_maps, compare_postings, compare_rows
 from tests.chaos.faults import Trouble
@@ -133,10 +134,11 @@ def _open_books(line: Line, sent: pl.DataFrame, outcome: Outcome) -> None:
     findings.wrong += [f"{name} gave up: {app.given_up}" for name, app in line.stack.apps.items() if app.given_up]
     _compare_receipts(line, sent, findings)
     postings = _intended(line, sent, findings)
-    accepted = [(m.partition(), m.offset(), oracle.read(m.value())) for m in messages_of(line.servers, ACCEPTED)]
-    accepted.sort(key=lambda one: one[:2])
+    found = [(m.partition(), m.offset(), m.key(), oracle.read(m.value())) for m in messages_of(line.servers, ACCEPTED)]
+    accepted = sorted(((partition, offset, record) for partition, offset, _, record in found), key=lambda one: one[:2])
     compare_postings(postings, (oracle.posting_of_record(record) for _, _, record in accepted), findings)
     compare_rows(oracle.ledger_rows(accepted), line.ledger(), findings)
+    compare_maps("state of totals", oracle.cells((key, record) for *_, key, record in found), _state(line), findings)
     compare_maps("totals", oracle.totals(postings), _totals(line), findings)
     alerts = oracle.alerts(postings)
     standing = line.rows("SELECT rule_id, iin, bucket FROM alerts_current WHERE status != 'WITHDRAWN'")
@@ -177,6 +179,13 @@ def _intended(line: Line, sent: pl.DataFrame, findings: Findings) -> list[Postin
                 postings += oracle.postings_of_message(oracle.read(message.value()))
     findings.lost += [f"message at {topic}/{partition} offset {offset}" for topic, partition, offset in verdicts]
     return postings
+
+
+def _state(line: Line) -> dict[bytes, bytes]:
+    """Return the state of totals as a worker would restore it: the latest record of each key of the changelog."""
+    latest = {m.key(): m.value() for m in messages_of(line.servers, TOTALS_CHANGELOG)}
+    latest.pop(POSITION_KEY, None)
+    return latest
 
 
 def _totals(line: Line) -> dict[tuple[str, str, int], dict[str, list[int]]]:

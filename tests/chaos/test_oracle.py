@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from esep.codec import encode_one
 from esep.events import CORRECTION, PAYOUT, Values
-from tests.chaos.oracle import Posting, alerts, ledger_rows, postings_of_message, read, record_of, totals
+from esep.stream_apps.totals.cells import CELL_KEY, CELL_VALUE, MEASURES
+from tests.chaos.oracle import Posting, alerts, cells, ledger_rows, postings_of_message, read, record_of, totals
 from tests.integration import oracle as by_file
 
 BIN, IIN, OTHER = "940140000385", "900101300007", "830717350867"
@@ -54,6 +56,15 @@ def test_correction_takes_back_what_was_and_books_what_is() -> None:
     sums = totals([first, back, again])
     assert sums[IIN, "", 0] == {}
     assert sums[OTHER, BIN, 2026] == {"winning": [1, 700_00]}
+
+
+def test_state_of_totals_has_a_cell_per_person_organizer_and_year() -> None:
+    records = [record_of(one) for one in booked(payout(1, 900_00), correction(2, 1, values(900_00), values(700_00)))]
+    (cell,) = cells((b"p" * 16, record) for record in records).items()
+    keys, sums = np.frombuffer(cell[0], CELL_KEY), np.frombuffer(cell[1], CELL_VALUE)
+    assert (keys["person"].tobytes(), keys["bin"][0], keys["year"][0]) == (b"p" * 16, int(BIN), 2026)
+    assert sums[0][2 * MEASURES.index("winning") :][:2].tolist() == [1, 700_00]
+    assert sums.sum() == 1 + 700_00
 
 
 def test_void_takes_back_and_a_repair_only_books() -> None:

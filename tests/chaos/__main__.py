@@ -20,7 +20,7 @@ from esep.cli.output import out, print_table
 from tests.chaos.run import Outcome, Size, run
 from tests.chaos.schedule import KINDS
 
-_COLUMNS = ("seed", "events", "postings", "alerts", "faults survived", "s")
+_COLUMNS = ("seed", "events", "postings", "alerts", "faults survived", "missed", "ends", "s")
 _FOUND = ("lost", "doubled", "wrong")
 
 
@@ -52,9 +52,12 @@ def _try(seed: int, size: Size) -> Outcome:
 
 
 def _row(outcome: Outcome) -> list[object]:
-    faults = ", ".join(f"{outcome.done[kind]} {kind.lower().replace('_', ' ')}" for kind in KINDS)
+    faults = ", ".join(
+        f"{count} {kind.lower().replace('_', ' ')}" for kind, count in sorted(outcome.done.items()) if count
+    )
     found = [len(getattr(outcome.findings, sort)) for sort in _FOUND]
-    return [outcome.seed, outcome.events, outcome.postings, outcome.alerts, faults, round(outcome.seconds), *found]
+    ran = [outcome.missed, outcome.ends, round(outcome.seconds)]
+    return [outcome.seed, outcome.events, outcome.postings, outcome.alerts, faults, *ran, *found]
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Reads     a seed and how large the run is
 Returns   `Outcome`
-Promises  the same seed sends the same messages and plans the same faults at the same seconds; how processes are then
-          scheduled no seed can fix
+Promises  on one day the same seed sends the same messages and plans the same faults at the same seconds; how processes
+          are then scheduled no seed can fix
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def _rage(line: Line, seed: int, size: Size, plan: Plan) -> tuple[Trouble, pl.Da
             failures.append(error)
 
     thread = threading.Thread(target=send)
-    trouble = Trouble(line.stack, line.wire, schedule(seed, size.trouble_s, SESSION_MS / 1000), size.trouble_s)
+    faults = schedule(seed, size.trouble_s, SESSION_MS / 1000)
+    log.info("seed %d plans\n%s", seed, "\n".join(map(str, faults)))
+    trouble = Trouble(line.stack, line.wire, faults, size.trouble_s)
     thread.start()
     give_up_at = time.monotonic() + size.trouble_s + _SENT_S
     while not trouble.is_over or thread.is_alive():

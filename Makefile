@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check properties chaos-client bench bench-receipts bench-store load pages golden conformance-java lock clean
+.PHONY: help setup demo up down test check properties chaos chaos-client bench bench-receipts bench-store load pages golden conformance-java lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ test: setup  ## All tests, checks of style and types included
 
 properties: setup  ## The properties alone, each on ten times as many examples as in make test
 	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)
+
+SEEDS ?= 1
+chaos: setup  ## Kill, pause and restart every part under load, then compare every row (SEEDS="1 2 3", ESEP_CHAOS_EVENTS, _S)
+	$(BIN)/python -m tests.chaos $(SEEDS)
 
 chaos-client: setup  ## Kill an organizer's client for two minutes while the broker comes and goes
 	ESEP_CHAOS_S=120 $(BIN)/python -m pytest tests/integration/test_client_chaos.py

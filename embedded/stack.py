@@ -22,7 +22,8 @@ from typing import Any, Self
 
 from esep.access_files import AccessFiles
 from esep.embedded.clickhouse import ClickHouseServer
-from esep.embedded.kafka import KafkaBroker
+from esep.embedded.kafka import KafkaBroker, KafkaCluster
+from esep.embedded.kafka_plan import REPLICATION
 from esep.embedded.process import ManagedProcess
 from esep.errors import InvariantBroken, PartUnready, PlaceTaken, SettingInvalid, UsageError
 from esep.keys import make_routing_key
@@ -63,17 +64,25 @@ class Stack:
     """The line on one machine. Use it as a context manager, or call `stop` whatever happens.
 
     secured: the broker asks everybody who he is; each app acts as a principal of its own. It is fixed at the first
-    start on a data directory; SettingInvalid if that was otherwise.
+    start on a data directory; SettingInvalid if that was otherwise. brokers: one, or a cluster of three or more, which
+    keeps three copies of each topic and survives the loss of any one of them; fixed at the first start too.
     """
 
     def __init__(
-        self, data_dir: Path, register_file: Path, *, die_with_parent: bool = True, secured: bool = False
+        self,
+        data_dir: Path,
+        register_file: Path,
+        *,
+        die_with_parent: bool = True,
+        secured: bool = False,
+        brokers: int = 1,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self._register_file = register_file.absolute()
         self._die_with_parent = die_with_parent
         self.access = _access(self.data_dir, secured=secured)
-        self.broker = KafkaBroker(self.data_dir / "kafka", die_with_parent=die_with_parent, access=self.access)
+        self.broker = _brokers(brokers, self.data_dir / "kafka", self.access, die_with_parent=die_with_parent)
+        self._copies = REPLICATION if brokers >= REPLICATION else 1
         self.clickhouse = ClickHouseServer(self.data_dir / "clickhouse", die_with_parent=die_with_parent)
         self.apps: dict[str, App] = {}
 
@@ -82,6 +91,7 @@ class Stack:
         """What `esep.settings` needs to find this line, by setting name."""
         return {
             "bootstrap_servers": self.broker.bootstrap_servers,
+            "replication_factor": str(self._copies),
             "clickhouse_url": self.clickhouse.url,
             "register_file": str(self._register_file),
             "routing_key_file": str(self.data_dir / "keys" / "routing.key"),
@@ -213,6 +223,14 @@ def _access(data_dir: Path, *, secured: bool) -> AccessFiles | None:
     return access if secured else None
 
 
-def _start(service: KafkaBroker | ClickHouseServer) -> None:
+def _brokers(
+    count: int, data_dir: Path, access: AccessFiles | None, *, die_with_parent: bool
+) -> KafkaBroker | KafkaCluster:
+    if count == 1:
+        return KafkaBroker(data_dir, die_with_parent=die_with_parent, access=access)
+    return KafkaCluster(count, data_dir, die_with_parent=die_with_parent, access=access)
+
+
+def _start(service: KafkaBroker | KafkaCluster | ClickHouseServer) -> None:
     service.start()
     service.wait_ready()

@@ -41,6 +41,7 @@ _ASK_AGAIN = {  # A topic's leader is not known everywhere when the topic is new
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._NOENT,  # As librdkafka says it of all leaders that it asked a broker for.
     KafkaError._TIMED_OUT,
     KafkaError._TRANSPORT,
 }

@@ -52,6 +52,13 @@ def test_app_that_is_killed_is_started_again(stack: Stack) -> None:
     assert stack.apps["totals-0"].process.pid != first
 
 
+def test_line_of_three_brokers_names_them_all_and_keeps_three_copies(tmp_path: Path, stack: Stack) -> None:
+    with Stack(tmp_path / "three", REGISTER, brokers=3) as three:
+        assert len(three.settings["bootstrap_servers"].split(",")) == 3
+        assert three.settings["replication_factor"] == "3"
+    assert stack.settings["replication_factor"] == "1"
+
+
 def test_app_whose_fault_stays_is_given_up_with_a_reason(stack: Stack) -> None:
     stack.start_apps({"totals-0": app(0.3, InvariantBroken.exit_code)}, {})
     stack.wait_ready(20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import confluent_kafka as ck
@@ -151,6 +152,26 @@ def test_end_is_asked_for_only_where_an_earlier_answer_may_not_do(
         assert len(asked) == 1
     reader.catch_up(now_ms + REFERENCE_DELAY_MS - CLOCKS_APART_MS_MAX)
     assert len(asked) == 2
+    reader.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("code", [ck.KafkaError._NOENT, ck.KafkaError.LEADER_NOT_AVAILABLE])
+def test_broker_that_does_not_know_the_leader_yet_is_asked_again(
+    servers: str, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """In a cluster a topic that was just made: "Failed to query partition leaders: No leaders found" is _NOENT."""
+    reader = ReferenceReader(servers)
+    ask, answers = reader._admin.list_offsets, iter([False, True])
+
+    def list_offsets(*arguments: Any, **options: Any) -> Any:
+        if not next(answers):
+            raise ck.KafkaException(ck.KafkaError(code, "no leaders found"))
+        return ask(*arguments, **options)
+
+    monkeypatch.setattr(reader, "_admin", SimpleNamespace(list_offsets=list_offsets))
+    reader.catch_up()
+    assert next(answers, None) is None
     reader.close()
 
 

@@ -1,0 +1,134 @@
+"""A line as large as it must be to lose any one part: three brokers, two workers of every stage, two loaders.
+
+Reads     what the line says of itself
+Returns   `Line`
+Promises  everything it starts has ended when its context ends
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from esep.cli.operate import app_commands
+from esep.cli.run import prepare
+from esep.embedded.stack import Stack
+from esep.register import Register, load_register
+from esep.settings import Settings, load_settings
+from esep.sinks.clickhouse.client import connect
+from esep.sinks.clickhouse.tables import topics_to_load
+from esep.topics import ACCEPTED, ALERTS_STAGE, INTAKE, LEDGER, LOADER, TOTALS, events_topic
+from tests.chaos.link import HOST, Link
+from tests.chaos.oracle import Record
+from tests.chaos.reading import committed, ends_of
+from tests.chaos.schedule import BROKERS
+
+SESSION_MS = 6_000  # The shortest that a broker takes by default.
+READY_S = 180.0  # Nine programs start at a time, on two cores that others use too.
+_WAIT_S = 300.0
+_ASK_EVERY_S = 0.25
+_NAMES = "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'ledger' ORDER BY position"
+_OF_THE_TABLE = {"ledger_partition", "ledger_offset", "loaded_at"}  # Columns that no record of the topic has.
+_SELECTION = ("event_id", "market_id", "outcome_id", "odds_milli")
+_INSTANTS = ("received_at", "occurred_at", "wager_occurred_at")
+
+
+@dataclass
+class Line:
+    """A line that is up."""
+
+    stack: Stack
+    wire: Link
+    settings: Settings
+    register: Register
+
+    @property
+    def servers(self) -> str:
+        """The brokers."""
+        return self.settings.bootstrap_servers
+
+    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a statement."""
+        client = connect(self.settings)
+        try:
+            with client.query_rows_stream(sql) as stream:
+                yield from stream
+        finally:
+            client.close()
+
+    def wait_until(self, what: str, holds: Callable[[], bool]) -> None:
+        """Return once something holds, tending to the apps meanwhile; AssertionError says what did not come."""
+        deadline = time.monotonic() + _WAIT_S
+        while not holds():
+            states = {name: app.given_up or app.status().get("state") for name, app in self.stack.apps.items()}
+            assert time.monotonic() < deadline, f"not within {_WAIT_S:.0f} s: {what}; {states}"
+            self.stack.tend()
+            time.sleep(_ASK_EVERY_S)
+
+    def wait_ready(self) -> None:
+        """Return once every app is ready at the same time."""
+        apps = self.stack.apps.values()
+        self.wait_until("every app is ready", lambda: all(app.status().get("state") == "ready" for app in apps))
+
+    def settle(self, sent_ends: dict[tuple[str, int], int]) -> None:
+        """Return once all that was sent is through every stage and loaded. sent_ends: last offsets by place."""
+        for topic in map(events_topic, self.register.bins):
+            ends = {partition: end for (name, partition), end in sent_ends.items() if name == topic}
+            self._wait_read(INTAKE, topic, ends)
+        self._wait_read(TOTALS, ACCEPTED, ends_of(self.servers, ACCEPTED))
+        self._wait_read(ALERTS_STAGE, LEDGER, ends_of(self.servers, LEDGER))
+        for topic in topics_to_load(self.settings, self.register.bins):
+            self._wait_read(LOADER, topic, ends_of(self.servers, topic))
+
+    def ledger(self) -> Iterator[Record]:
+        """Yield the rows of the table as records of the topic, ascending by the place of their cause."""
+        names = [name for (name,) in self.rows(_NAMES)]
+        kept = [name for name in names if name not in _OF_THE_TABLE]
+        columns = ", ".join(_column(name) for name in kept)
+        order = "ledger.cause_partition, ledger.cause_offset, ledger.ledger_offset"
+        for row in self.rows(f"SELECT {columns} FROM ledger ORDER BY {order}"):
+            record = dict(zip(kept, row, strict=True))
+            record["selections"] = [dict(zip(_SELECTION, one, strict=True)) for one in record["selections"]]
+            yield record
+
+    def _wait_read(self, group: str, topic: str, ends: dict[int, int]) -> None:
+        def is_read() -> bool:
+            reached = committed(self.servers, group, topic, sorted(ends))
+            return all(reached[partition] > end for partition, end in ends.items())
+
+        self.wait_until(f"{group} has read {topic}", is_read)
+
+
+def _column(name: str) -> str:
+    if name in _INSTANTS:
+        return f"toUnixTimestamp64Milli(ledger.{name})"
+    if name == "body_sha256":
+        return "lower(hex(ledger.body_sha256))"
+    if name == "selections":
+        return (
+            f"arrayMap(one -> ({', '.join(f'tupleElement(one, {part!r})' for part in _SELECTION)}), ledger.selections)"
+        )
+    return f"ledger.{name}"
+
+
+@contextmanager
+def chaos_line(data_dir: Path, register: Path) -> Iterator[Line]:
+    """Bring the line up below a directory; end it with the context."""
+    with Stack(data_dir, register, brokers=len(BROKERS)) as stack:
+        stack.start_services()
+        settings = load_settings(stack.settings)
+        prepare(settings)
+        commands = {f"{name[:-1]}{ordinal}": command for name, command in app_commands().items() for ordinal in (0, 1)}
+        with Link(stack.clickhouse.port) as wire:
+            environment = {
+                "ESEP_CLICKHOUSE_URL": f"http://{HOST}:{wire.port}",  # What asks the books afterwards asks directly.
+                "ESEP_SESSION_TIMEOUT_MS": str(SESSION_MS),
+                "POLARS_MAX_THREADS": "1",
+            }
+            stack.start_apps(commands, environment)
+            stack.wait_ready(READY_S)
+            yield Line(stack, wire, settings, load_register(register))

@@ -1,0 +1,25 @@
+"""The line loses brokers, workers, loaders and ClickHouse while messages flow: all is booked once, and rightly.
+
+Short here; `make chaos SEEDS="1 2 3"` runs longer ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.run import Size, run
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+SHORT = Size(events=2_000, trouble_s=18)
+
+
+def test_nothing_is_lost_doubled_or_wrong_after_kills_pauses_and_restarts(tmp_path: Path) -> None:
+    """Clauses O9-4.4, O9-4.5: each part comes back by itself, and every posting, total, alert and receipt is right."""
+    outcome = run(1, SHORT, tmp_path)
+    assert outcome.findings.clean, f"{outcome.findings}\ndata and logs are in {tmp_path}"
+    assert outcome.events > SHORT.events
+    assert outcome.done.total() >= 5
+    assert outcome.postings > 0.8 * SHORT.events
+    assert outcome.alerts > 0

@@ -4,7 +4,7 @@ Reads     keyword arguments; decoded frames of any version
 Returns   `Wager`, `Payout`, `Deposit`, `Withdrawal`, `Correction`: the fields of the newest schemas that an organizer
           fills in; all events in one frame, and the values inside corrections in the same frame
 Promises  types only; whether the values are right is said by `esep.checks`, the same code that intake runs; an event is
-          written in the oldest version that holds it (`esep.versions`; O9-L2, O9-L4 and their note, D934-42)
+          written in the oldest version that holds it (`esep.versions`; O9-L2, O9-L4, O9-LN, D934-42)
 """
 
 from __future__ import annotations

@@ -116,6 +116,7 @@ def test_line_is_upgraded_while_producers_of_both_versions_go_on() -> None:
 
 
 def test_totals_count_both_versions_and_deposits() -> None:
+    """Clause O9-LN: money on an account and stakes are both counted, apart."""
     up = Line()
     up.take(older(1), newer(2), paid_in(3))
     _, last = ledger_of(up)[-1]

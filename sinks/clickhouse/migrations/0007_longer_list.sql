@@ -14,7 +14,7 @@ ALTER TABLE ledger
     ADD COLUMN IF NOT EXISTS market_names        Array(String) CODEC(ZSTD(1)) AFTER bet_kind;
 
 -- The movements of betting accounts as they are in force: deposits and withdrawals, each with the balances that the
--- organizer named (O9-L2 to L5, their note; D934-42). A voided one is not here, a corrected one with its last values.
+-- organizer named (O9-L2 to L5, O9-LN; D934-42). A voided one is not here, a corrected one with its last values.
 CREATE OR REPLACE VIEW account_movements AS
 SELECT
     entry_id,

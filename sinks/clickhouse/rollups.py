@@ -72,7 +72,7 @@ def _replace(client: Client, place: Month) -> None:
     definition = client.query(
         "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = {feed:String}",
         parameters={"feed": feed},
-    ).first_row[0]
+    ).result_rows[0][0]
     client.command(f"CREATE OR REPLACE TABLE {fresh} AS {place.rollup}")
     client.command(
         f"INSERT INTO {fresh} SELECT * FROM ({definition}) WHERE month = {place.month}"  # noqa: S608 - a view's own text

@@ -75,7 +75,8 @@ def _insert(store: Store, rows: Rows, name: str) -> None:
 
 
 def _count(client: Client, table: str) -> int:
-    return int(client.command(f"SELECT {'count()' if table == 'ledger' else 'sum(posting_count)'} FROM {table}"))
+    counted = "count()" if table == "ledger" else "sum(posting_count)"
+    return int(client.query(f"SELECT {counted} FROM {table}").result_rows[0][0])
 
 
 @settings(max_examples=10)

@@ -21,6 +21,7 @@ from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.dispose import dispose
 from esep.cli.output import out
 from esep.codec import decode_one
+from esep.errors import UsageError
 from esep.schemas import schema
 from esep.security import PLAIN, client_security
 from esep.topics import ALERTS, COMPLIANCE
@@ -54,6 +55,7 @@ def listed(
     Example: [bold]esep alerts --follow[/]
     """
     if context.invoked_subcommand is not None:
+        _check_order(context)
         return
     try:
         settings = settings_of(data_dir, COMPLIANCE)
@@ -64,6 +66,18 @@ def listed(
                 out.print(alert_line(alert), highlight=False, markup=False, soft_wrap=True)
     except KeyboardInterrupt:
         pass
+
+
+def _check_order(context: typer.Context) -> None:
+    """Raise UsageError for an option before the command below, which would not hear of it."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = "--" + name.removeprefix("as_").replace("_", "-")
+            raise UsageError(
+                f"{option} stands before {context.invoked_subcommand}, which would not hear of it",
+                hint=f"write it behind: esep alerts {context.invoked_subcommand} … {option}",
+            )
 
 
 def alert_line(alert: dict[str, Any]) -> str:

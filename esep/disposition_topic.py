@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-READ_S_MAX = 60.0  # A million decisions are read in some ten seconds.
+READ_S_MAX = 60.0  # 100,000 decisions were read in 5.5 s on a machine with much else to do.
 _CALL_S_MAX = 30.0
 _CONSUME_RECORDS, _CONSUME_S = 1_000, 0.1
 _DISPOSITION = schema("disposition")

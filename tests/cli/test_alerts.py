@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from typer.testing import CliRunner
 
 from esep.admin import create_topics
 from esep.cli.alerts import alert_line, read_alerts
+from esep.cli.main import app
 from esep.codec import encode_one
 from esep.embedded.kafka import KafkaBroker
-from esep.errors import BrokerUnavailable
+from esep.errors import BrokerUnavailable, UsageError
 from esep.schemas import schema
 from esep.topics import ALERTS, Topic
 
@@ -56,6 +58,13 @@ def test_only_committed_alerts_are_read_and_the_reading_ends(tmp_path: Path) -> 
             (producer.commit_transaction if commit else producer.abort_transaction)(30)
         seen = [alert["status"] for alert in read_alerts(own.bootstrap_servers, follow=False)]
         assert seen == ["OPEN", "WITHDRAWN"]
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--follow"], ["--data-dir", "elsewhere"]])
+def test_option_before_a_command_below_is_refused_and_not_passed_over(options: list[str]) -> None:
+    answer = CliRunner().invoke(app, ["alerts", *options, "show", "0" * 32])
+    assert isinstance(answer.exception, UsageError)
+    assert f"{options[0]} stands before show" in str(answer.exception)
 
 
 def test_absent_broker_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

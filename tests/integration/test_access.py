@@ -433,6 +433,11 @@ def test_whole_line_works_with_the_planned_rights_and_no_more(tmp_path: Path) ->
         assert alerts.returncode == 0, alerts.stderr
         up.wait_rows("alerts", len(alerts.stdout.splitlines()))
         assert alerts.stdout.startswith("{")
+        about = json.loads(alerts.stdout.splitlines()[0])["alert_id"]
+        judged = _esep(up, "alerts", "dispose", about, "--verdict", "CONFIRMED", "--reason", "As the books have it.")
+        assert judged.returncode == 0, judged.stderr
+        up.wait_rows("alert_dispositions", 1)
+        up.wait_until("the books balance again", lambda: reconcile(up.settings, up.register.bins).balanced)
         lags = json.loads(_esep(up, "status", "--json").stdout)["lag"]
         assert {lag["group"] for lag in lags} == {"intake", "totals", "alerts", "loader"}
         assert not any(app.ended_at for app in up.stack.apps.values()), "an app had to be started again"

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from esep.cli.output import out, print_table
 from tests.chaos.run import Outcome, Size, run
-from tests.chaos.schedule import KINDS
 
 _COLUMNS = ("seed", "events", "postings", "alerts", "faults survived", "missed", "ends", "s")
 _FOUND = ("lost", "doubled", "wrong")

@@ -24,6 +24,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from esep.codec import decode_one
 from esep.errors import BrokerUnavailable
+from esep.registry import adopt
 from esep.schemas import schema
 from esep.security import client_security
 from esep.settings import Settings, load_settings
@@ -119,7 +120,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--follow", action="store_true")
     asked = parser.parse_args(arguments)
-    run(load_settings(), asked.file, follow=asked.follow)
+    settings = load_settings()
+    adopt(settings)  # Ids of schemas may come from a registry.
+    run(settings, asked.file, follow=asked.follow)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ _INSERT = {  # One request, one block, one part: only so is a token the token of
     "async_insert": 0,
     "wait_for_async_insert": 1,
     "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,  # A roll-up takes a block once, as its table does.
     "input_format_parallel_parsing": 0,
     "min_insert_block_size_rows": 0,
     "min_insert_block_size_bytes": 0,

@@ -115,5 +115,5 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 PRIMARY KEY (iin, toDate(occurred_at), organizer_bin)
 ORDER BY (iin, toDate(occurred_at), organizer_bin, stream_id, sequence, revision, leg)
-SETTINGS non_replicated_deduplication_window = 2100000, min_bytes_for_wide_part = 268435456,
-    deduplicate_merge_projection_mode = 'rebuild';
+SETTINGS non_replicated_deduplication_window = 2100000, deduplicate_merge_projection_mode = 'rebuild',
+         min_bytes_for_wide_part = 268435456;

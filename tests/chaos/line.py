@@ -61,12 +61,17 @@ class Line:
             client.close()
 
     def wait_until(self, what: str, holds: Callable[[], bool]) -> None:
-        """Return once something holds, tending to the apps meanwhile; AssertionError says what did not come."""
+        """Return once something holds, tending to the apps meanwhile.
+
+        AssertionError says what did not come, or at once which part has stopped for good, and why.
+        """
         deadline = time.monotonic() + _WAIT_S
         while not holds():
-            states = {name: app.given_up or app.status().get("state") for name, app in self.stack.apps.items()}
-            assert time.monotonic() < deadline, f"not within {_WAIT_S:.0f} s: {what}; {states}"
             self.stack.tend()
+            for name, app in self.stack.apps.items():
+                assert not app.given_up, f"{name} gave up: {app.given_up}\n{app.process.log_tail()}"
+            states = {name: app.status().get("state") for name, app in self.stack.apps.items()}
+            assert time.monotonic() < deadline, f"not within {_WAIT_S:.0f} s: {what}; {states}"
             time.sleep(_ASK_EVERY_S)
 
     def wait_ready(self) -> None:

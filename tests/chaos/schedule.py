@@ -97,7 +97,7 @@ def _length_s(draw: random.Random, kind: str, session_s: float) -> float:
         KILL: (0.0, session_s * 1.3),
         RESTART: (0.5, 2.0),
         PAUSE: (0.5, session_s * 0.5),
-        LONG_PAUSE: (session_s + 1.0, session_s + 4.0),
+        LONG_PAUSE: (session_s + 3.0, session_s + 9.0),  # The others need a few seconds to take over and go on.
         **dict.fromkeys(OF_WIRES, (1.0, session_s * 1.5)),
     }
     return draw.uniform(*lengths[kind])

@@ -17,7 +17,7 @@ SHORT = Size(events=2_000, trouble_s=18)
 
 def test_nothing_is_lost_doubled_or_wrong_after_kills_pauses_and_restarts(tmp_path: Path) -> None:
     """Clauses O9-4.4, O9-4.5: each part comes back by itself, and every posting, total, alert and receipt is right."""
-    outcome = run(1, SHORT, tmp_path)
+    outcome = run(7, SHORT, tmp_path)
     assert outcome.findings.clean, f"{outcome.findings}\ndata and logs are in {tmp_path}"
     assert outcome.events > SHORT.events
     assert outcome.done.total() >= 5

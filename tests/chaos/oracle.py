@@ -27,11 +27,14 @@ SCOPES = (("person", "year"), ("person", "ever"), ("organizer", "year"), ("organ
 THRESHOLD_TIYN = 1_000_000 * 100
 DAY_MS = 24 * 3600 * 1000
 _ALMATY = timedelta(hours=5)  # Of every instant since 1 March 2024, and simulations lie after it.
-_SIGNED = ("amount_tiyn", "won_tiyn")
+_SIGNED = ("amount_tiyn", "won_tiyn", "bonus_tiyn")
 _VALUES = (
     "event_type", "site_id", "iin", "wager_id", "occurred_at", "payment_method", "channel", "funding", "odds_milli",
-    "selections", "kind", "wager_occurred_at", "wager_amount_tiyn",
+    "selections", "kind", "wager_occurred_at", "wager_amount_tiyn", "account_id", "payment_id", "payment_provider",
+    "balance_before_tiyn", "balance_after_tiyn", "device_kind", "device_id", "bet_kind", "market_names",
 )  # fmt: skip
+_LISTS = ("selections", "market_names")
+_NO_BET = {"DEPOSIT", "WITHDRAWAL"}  # In the ledger their wager_id is empty.
 _COMPARED = ("organizer_bin", "stream_id", "sequence", *_VALUES, *_SIGNED)
 
 
@@ -46,29 +49,30 @@ class Posting(NamedTuple):
 
 def read(value: bytes) -> Record:
     """Return the record in a message value; instants as ms since 1970."""
-    record: Record = fastavro.schemaless_reader(io.BytesIO(value[5:]), _schema(int.from_bytes(value[1:5], "big")))
-    return record
+    schema_id = int.from_bytes(value[1:5], "big")
+    record: Record = fastavro.schemaless_reader(io.BytesIO(value[5:]), _schema(schema_id))
+    return record if "event_type" in record else {**record, "event_type": _named(schema_id)["record"].upper()}
+
+
+@cache
+def _named(schema_id: int) -> Record:
+    manifest = json.loads((SCHEMAS / "manifest.json").read_text(encoding="utf-8"))
+    (one,) = [entry for entry in manifest if entry["id"] == schema_id]
+    return dict(one)
 
 
 @cache
 def _schema(schema_id: int) -> Any:
-    manifest = json.loads((SCHEMAS / "manifest.json").read_text(encoding="utf-8"))
-    (one,) = [entry for entry in manifest if entry["id"] == schema_id]
+    one = _named(schema_id)
     text = (SCHEMAS / one["record"] / f"v{one['version']}.avsc").read_text(encoding="utf-8")
     bare = json.loads(text, object_hook=lambda node: {k: v for k, v in node.items() if k != "logicalType"})
     return fastavro.parse_schema({**bare, "name": f"{bare['name']}{schema_id}"})
 
 
-def event_type_of(record: Record) -> str:
-    """Return the type of an event's record, which its fields tell."""
-    return "WAGER" if "funding" in record else "PAYOUT"
-
-
 def postings_of_message(record: Record) -> list[Posting]:
     """Return what an accepted message books: an event one posting, a correction minus `was` and plus `now`."""
     if "target_sequence" not in record:
-        values = {**record, "event_type": event_type_of(record)}
-        return [_posting(record, record["sequence"], 0, 1, values)]
+        return [_posting(record, record["sequence"], 0, 1, record)]
     sides = ((-1, record["was"]), (1, record["now"]))
     revision, target = record["replaces_revision"] + 1, record["target_sequence"]
     return [_posting(record, target, revision, leg, values) for leg, values in sides if values is not None]
@@ -76,7 +80,9 @@ def postings_of_message(record: Record) -> list[Posting]:
 
 def posting_of_record(record: Record) -> Posting:
     """Return a record of `accepted` or `ledger` as a posting."""
-    return Posting(record["entry_id"], record["revision"], record["leg"], tuple(_plain(record[n]) for n in _COMPARED))
+    return Posting(
+        record["entry_id"], record["revision"], record["leg"], tuple(_compared(n, record) for n in _COMPARED)
+    )
 
 
 def _posting(message: Record, sequence: int, revision: int, leg: int, values: Record) -> Posting:
@@ -86,15 +92,17 @@ def _posting(message: Record, sequence: int, revision: int, leg: int, values: Re
         "organizer_bin": message["organizer_bin"],
         "stream_id": message["stream_id"],
         "sequence": sequence,
-        "selections": values.get("selections") or [],
+        "wager_id": "" if values["event_type"] in _NO_BET else values["wager_id"],
     }
     entry_id = f"{message['organizer_bin']}/{message['stream_id']}/{sequence}"
-    return Posting(entry_id, revision, leg, tuple(_plain(fields[name]) for name in _COMPARED))
+    return Posting(entry_id, revision, leg, tuple(_compared(name, fields) for name in _COMPARED))
 
 
-def _plain(value: Any) -> Any:
-    """Return what can stand in a set: selections as tuples."""
-    return tuple(tuple(one.values()) for one in value) if isinstance(value, list) else value
+def _compared(name: str, fields: Record) -> Any:
+    """Return a field's value as it can stand in a set: lists as tuples, null where an older version has none."""
+    if name not in _LISTS:
+        return fields.get(name)
+    return tuple(tuple(one.values()) if isinstance(one, dict) else one for one in fields.get(name) or ())
 
 
 def ledger_rows(accepted: Iterable[tuple[int, int, Record]]) -> Iterator[Record]:
@@ -103,6 +111,7 @@ def ledger_rows(accepted: Iterable[tuple[int, int, Record]]) -> Iterator[Record]
     for partition, of_partition in groupby(accepted, key=lambda one: one[0]):
         for row, (_, offset, record) in enumerate(of_partition, 1):
             booked = {
+                "market_names": [],  # What the first version does not know is null, and a list empty.
                 **record,
                 **{f"origin_{part}": record[f"cause_{part}"] for part in ("topic", "partition", "offset")},
                 "row": row,

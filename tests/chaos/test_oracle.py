@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esep.codec import encode_one
-from esep.events import CORRECTION, PAYOUT, Values
+from esep.schemas import schema
 from esep.stream_apps.totals.cells import CELL_KEY, CELL_VALUE, MEASURES
 from tests.chaos.oracle import Posting, alerts, cells, ledger_rows, postings_of_message, read, record_of, totals
+from tests.chaos.wins import _VALUES
 from tests.integration import oracle as by_file
 
 BIN, IIN, OTHER = "940140000385", "900101300007", "830717350867"
+PAYOUT, CORRECTION = schema("payout"), schema("correction")
 AT = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)  # 23:30 in Almaty.
 ALMATY_DAY = "2026-11-20"
 
@@ -34,7 +36,7 @@ def values(amount_tiyn: int, at: datetime = AT, iin: str = IIN) -> dict[str, Any
 
 def correction(sequence: int, target: int, was: dict[str, Any] | None, now: dict[str, Any] | None) -> bytes:
     sides = {
-        name: side and {**dict.fromkeys(Values.model_fields), "event_type": "PAYOUT", "selections": [], **side}
+        name: side and {**dict.fromkeys(_VALUES), "event_type": "PAYOUT", "selections": [], **side}
         for name, side in (("was", was), ("now", now))
     }
     numbering = {"organizer_bin": BIN, "stream_id": "desk-7", "sequence": sequence}

@@ -15,11 +15,11 @@ from typing import Any
 import polars as pl
 
 from esep.codec import encode_one
-from esep.events import CORRECTION, PAYOUT, Values
 from esep.partitioner import partition_of
 from esep.producers.simulate.generator import ACCEPTED, GOOD, MESSAGES, messages
 from esep.producers.simulate.people import people_of
 from esep.producers.simulate.plan import Plan
+from esep.schemas import schema
 from esep.topics import events_topic
 
 BATCH = 500  # Simulated messages between two handfuls of winnings.
@@ -28,7 +28,21 @@ _WINNERS = 15
 _TENGE = (200_000, 1_300_000)  # From a fifth of the threshold on: alone, in parts, or not at all.
 _STAKE_TIYN = 100_000_00
 _DAYS = 3
-_VALUES = tuple(Values.model_fields)
+PAYOUT, CORRECTION = schema("payout"), schema("correction")
+_VALUES = (
+    *("event_type", "site_id", "iin", "wager_id", "occurred_at", "amount_tiyn", "payment_method", "instrument_kind"),
+    *(
+        "instrument_hash",
+        "instrument_key_version",
+        "channel",
+        "funding",
+        "odds_milli",
+        "selections",
+        "kind",
+        "won_tiyn",
+    ),
+    *("wager_occurred_at", "wager_amount_tiyn"),
+)
 
 
 def messages_with_wins(plan: Plan) -> Iterator[pl.DataFrame]:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from esep.cli.main import app
+from esep.cli.output import out
 from esep.errors import SettingInvalid, UsageError
 from tests.support.alert_books import FRIDAY_NOON, MILLION, PERSON, AlertBooks
 
@@ -34,7 +35,9 @@ def books(clickhouse: ClickHouseServer, monkeypatch: pytest.MonkeyPatch) -> Aler
     return made
 
 
-def test_mandatory_alerts_are_listed_by_time_left_until_they_are_reported(books: AlertBooks) -> None:
+def test_mandatory_alerts_are_listed_by_time_left_until_they_are_reported(
+    books: AlertBooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert json.loads(esep("due", "--json").stdout) == {"due": 0, "hours_left": None, "alerts": []}
     later = books.alert([books.pay(MILLION)])
     sooner = books.alert([books.pay(MILLION, at=FRIDAY_NOON.replace(day=18))])
@@ -43,6 +46,7 @@ def test_mandatory_alerts_are_listed_by_time_left_until_they_are_reported(books:
     assert (told["due"], told["hours_left"]) == (2, told["alerts"][0]["hours_left"])
     assert [one["due_at"] for one in told["alerts"]] == ["2026-11-19T18:59:59.999Z", "2026-11-23T18:59:59.999Z"]
     books.decide(sooner, "REPORTED")
+    monkeypatch.setattr(out, "width", 250)  # Or an id would be folded.
     text = esep("due")
     assert text.exit_code == 0, text.exception
     assert "1 mandatory alerts are to be reported" in text.stdout

@@ -98,7 +98,8 @@ def test_what_cannot_be_asked_is_refused(arguments: list[str], text: str) -> Non
 @pytest.mark.clickhouse
 def test_missing_library_of_the_pdf_is_named(books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fpdf", None)
-    monkeypatch.delitem(sys.modules, "esep.sinks.clickhouse.notices.pdf", raising=False)
+    for module in ("esep.sinks.clickhouse.notices.pdf", "esep.sinks.clickhouse.paper"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     answer = esep("--pdf", str(tmp_path))
     assert isinstance(answer.exception, SettingInvalid)
     assert "fpdf" in str(answer.exception)

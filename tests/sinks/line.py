@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 BINS = ["940140000385", "950341000052"]
 IINS = ["900101300007", "900101300811", "061211600012", "830717350867"]
-WAIT_S = 90.0
+WAIT_S = 150.0  # A consumer that met a topic before it was there looks again after a minute.
 BYTES = ("body", "message_key", "content", "certificate", "signature")
 MONTHS = [
     datetime(2026, 9, 30, 23, 50, tzinfo=UTC),

@@ -1,9 +1,9 @@
 """Corrections of simulated events: void one, give it another amount, or repair one that was refused.
 
-Reads     the events that are corrected, as they are in force
+Reads     the events that are corrected, as they are in force; what bad corrections say instead
 Returns   a message value per correction
-Promises  `was` is what is in force and null where the target was refused; `now` passes every check; each target is
-          corrected once (DESIGN §3; box: producers)
+Promises  of a right one `was` is what is in force and null where the target was refused, and `now` passes every check
+          (DESIGN §3; box: producers)
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from esep.versions import encode_record
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from esep.producers.simulate.kinds import Amend
 
 VOID, REPLACE, REPAIR = "VOID", "REPLACE", "REPAIR"
 _VALUES = tuple(Values.model_fields)
@@ -30,14 +32,23 @@ def correction_kind(number: int, *, target_refused: bool) -> str:
     return VOID if number % 2 else REPLACE
 
 
-def correction_values(corrections: pl.DataFrame, targets: pl.DataFrame, kinds: list[str]) -> list[bytes]:
+def other_kind(number: int) -> str:
+    """Return how an event is corrected otherwise than `correction_kind` says of the same number."""
+    return REPLACE if correction_kind(number, target_refused=False) == VOID else VOID
+
+
+def correction_values(
+    corrections: pl.DataFrame, targets: pl.DataFrame, kinds: list[str], amends: list[Amend | None]
+) -> list[bytes]:
     """Return the message value of each correction.
 
     corrections, targets: numbered events, in the same order; of a correction the numbering and the instant count, of a
-    target the values that are in force, or that would be had it not been refused. kinds: see `correction_kind`.
+    target the values that are in force, or that would be had it not been refused. kinds: see `correction_kind`. amends:
+    what a bad correction says instead.
     """
-    rows = zip(corrections.iter_rows(named=True), targets.iter_rows(named=True), kinds, strict=True)
-    return [encode_record(_record(correction, target, kind), CORRECTION_RECORD) for correction, target, kind in rows]
+    rows = zip(corrections.iter_rows(named=True), targets.iter_rows(named=True), kinds, amends, strict=True)
+    records = ((_record(correction, target, kind), amend) for correction, target, kind, amend in rows)
+    return [encode_record(amend(record) if amend else record, CORRECTION_RECORD) for record, amend in records]
 
 
 def _record(correction: dict[str, Any], target: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ Promises  the same messages for the same plan, however they are cut into batches
 
 Good messages are numbered 1, 2, 3 … in each stream. A bad one that keeps its number from being used (`consumes: false`
 in esep/codes.yaml) stands before the good one that uses it. A repetition repeats the event before it in its stream,
-and so does a conflict its number, and a correction is about it; where nothing stands before, it is a good event.
+and so does a conflict its number, and a correction is about it, or, where it is bad, about a correction before it or
+what that one was about; where nothing fit stands before, it is a good event.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import polars as pl
 from esep.codes import EVENT_TYPES
 from esep.events import encoded
 from esep.producers.simulate.bets import ORGANIZER, STREAM, blocks
-from esep.producers.simulate.corrections import correction_kind, correction_values
+from esep.producers.simulate.corrections import REPLACE, correction_kind, correction_values, other_kind
 from esep.producers.simulate.kinds import GAP_AT, KINDS, OTHER_BIN, spoilt_fields
 from esep.producers.simulate.people import Places, people_of, places_of
 from esep.producers.simulate.plan import oldest_of_use
@@ -60,6 +61,12 @@ _CONSUMES = np.array([True, False, True, *(kind.consumes for kind in KINDS.value
 _CONFLICT = np.array([False] * 3 + [kind.conflict for kind in KINDS.values()])
 _NEEDS_GAP = np.array([False] * 3 + [kind.needs == GAP_AT for kind in KINDS.values()])
 _ELSEWHERE = np.array([False] * 3 + [kind.wrong_partition for kind in KINDS.values()])
+_OF_EVENT, _OF_CORRECTION, _OF_CORRECTED = (
+    np.array([False] * 3 + [kind.corrects == what for kind in KINDS.values()])
+    for what in ("event", "correction", "corrected")
+)
+_IS_CORRECTION = _OF_EVENT | _OF_CORRECTION | _OF_CORRECTED
+_IS_CORRECTION[_CORRECTING] = True
 
 
 def messages(plan: Plan, batch: int = 20_000) -> Iterator[pl.DataFrame]:
@@ -108,6 +115,8 @@ class _Block:
         again = _CONFLICT[self._kinds]
         sequence[again] = sequence[self._before[again]]
         used += np.bincount(self._stream[consumes], minlength=len(used))
+        self._correction = _before(self._stream, _stands_by_itself(self._kinds))
+        self._right = _before(self._stream, _changes_an_event(self._kinds, self._before))
         self._events = events.with_columns(
             organizer_bin=places.bins.gather(self._organizer),
             stream_id=places.streams.gather(self._stream),
@@ -152,7 +161,16 @@ class _Block:
             kinds[_ELSEWHERE[kinds]] = _GOOD
         before = _before(self._stream, _CONSUMES[kinds])
         kinds[(before < 0) & (_CONFLICT[kinds] | (kinds == _REPETITION) | (kinds == _CORRECTING))] = _GOOD
-        kinds[(kinds == _CORRECTING) & (kinds[before] == _CORRECTING)] = _GOOD  # Of corrections there is none.
+        return self._with_fit_targets(kinds, before)
+
+    def _with_fit_targets(self, kinds: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Return the kinds with good events where a correction has none to be about. before: as drawn."""
+        there = before >= 0
+        of_event = there & (kinds[before] == _GOOD)
+        of_refused = there & ~_IS_CORRECTION[kinds[before]]  # Of a right correction there is none.
+        kinds = np.where((_OF_EVENT[kinds] & ~of_event) | ((kinds == _CORRECTING) & ~of_refused), _GOOD, kinds)
+        kinds[_OF_CORRECTION[kinds] & (_before(self._stream, _stands_by_itself(kinds)) < 0)] = _GOOD
+        kinds[_OF_CORRECTED[kinds] & (_before(self._stream, _changes_an_event(kinds, before)) < 0)] = _GOOD
         return kinds
 
     def _bad_kinds(self, event_type: str, rows: int, draw: np.random.Generator) -> np.ndarray:
@@ -168,7 +186,7 @@ class _Block:
     def _values(self) -> list[bytes | None]:
         kinds = self._kinds
         values: list[bytes | None] = [b""] * len(kinds)
-        good, bad = np.flatnonzero(kinds == _GOOD), np.flatnonzero(kinds > _CORRECTING)
+        good, bad = np.flatnonzero(kinds == _GOOD), np.flatnonzero((kinds > _CORRECTING) & ~_IS_CORRECTION[kinds])
         _place(values, good, encoded(self._events[good]))
         names = pl.Series(_NAMES).gather(kinds[bad])
         for place, name, value in zip(bad.tolist(), names, encoded(self._spoilt(bad, names)), strict=True):
@@ -188,19 +206,40 @@ class _Block:
         return spoilt_fields(self._events[at].with_columns(**beside), names)
 
     def _correct(self, values: list[bytes | None]) -> None:
-        at = np.flatnonzero(self._kinds == _CORRECTING)
-        targets = self._before[at]
-        refused = self._kinds[targets] != _GOOD
-        how = [
-            correction_kind(number, target_refused=was_refused)
-            for number, was_refused in zip(self._random[at].tolist(), refused.tolist(), strict=True)
-        ]
-        _place(values, at, correction_values(self._events[at], self._events[targets], how))
+        at = np.flatnonzero(_IS_CORRECTION[self._kinds])
+        if not len(at):
+            return
+        targets, how = zip(*map(self._about, at.tolist()), strict=True)
+        amends = [None if kind == _CORRECTING else KINDS[_NAMES[kind]].amend for kind in self._kinds[at].tolist()]
+        _place(values, at, correction_values(self._events[at], self._events[list(targets)], list(how), amends))
+
+    def _about(self, place: int) -> tuple[int, str]:
+        """Return the place of what a correction is about, and how it corrects that."""
+        kind, before = self._kinds[place], int(self._before[place])
+        if kind == _CORRECTING:
+            refused = bool(self._kinds[before] != _GOOD)
+            return before, correction_kind(int(self._random[place]), target_refused=refused)
+        if _OF_CORRECTION[kind]:
+            return int(self._correction[place]), REPLACE
+        if _OF_CORRECTED[kind]:
+            earlier = int(self._right[place])
+            return int(self._before[earlier]), other_kind(int(self._random[earlier]))
+        return before, REPLACE
 
     def _keys(self) -> pl.Series:
         table = pl.select(key=self._events["stream_id"], said=pl.Series(_KEYS).gather(self._kinds))
         other = pl.when(pl.col("said") == "other").then(pl.col("key") + ".2").otherwise("key")
         return table.select(pl.when(pl.col("said") != "none").then(other).cast(pl.Binary).alias("key")).to_series()
+
+
+def _stands_by_itself(kinds: np.ndarray) -> np.ndarray:
+    """Return which messages are corrections that do not hang on another one."""
+    return np.asarray(_IS_CORRECTION[kinds] & ~_OF_CORRECTION[kinds] & ~_OF_CORRECTED[kinds])
+
+
+def _changes_an_event(kinds: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return which messages are right corrections of an event that was accepted."""
+    return np.asarray((kinds == _CORRECTING) & (kinds[before] == _GOOD))
 
 
 def _place(values: list[bytes | None] | list[bytes], at: np.ndarray, found: list[bytes]) -> None:

@@ -5,7 +5,8 @@ Returns   `KINDS`: per kind its code and what it changes
 Promises  each kind has exactly one fault by which intake refuses it with the kind's code, or several of which that code
           stands first; every code of `esep.codes` that an organizer can cause has at least one kind (box: producers)
 
-ORGANIZER_UNKNOWN has none: who is not in the register has no topic.
+Three have none: ORGANIZER_UNKNOWN, for who is not in the register has no topic; INTERNAL, which is our own fault; and
+CORRECTION_NOT_HELD, which needs a thousand waiting corrections of one stream.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -25,6 +26,7 @@ from esep.schemas import schema
 
 OTHER_BIN, GAP_AT = "_other_bin", "_gap_at"  # Columns that stand beside an event while it is spoilt.
 Spoil = Callable[[bytes, int], bytes | None]  # From a value and a random number to another value.
+Amend = Callable[[dict[str, Any]], dict[str, Any]]  # From the record of a right correction to what it says instead.
 
 _LONG_AGO, _FAR_AHEAD = datetime(2001, 5, 4, tzinfo=UTC), datetime(2150, 1, 1, tzinfo=UTC)
 _NO_DATE = datetime(1899, 12, 30, tzinfo=UTC)  # What an empty cell of a spreadsheet becomes.
@@ -40,7 +42,8 @@ class Kind:
 
     of: the type of event that it can be made of, null for any. fields: what the event says instead. spoil: what is
     done to its bytes. key, partition: what is wrong with where the message stands. needs: a column that must not be
-    null. conflict: the number of an event before it is used again.
+    null. conflict: the number of an event before it is used again. corrects: a correction of the event before it, of a
+    correction before it, or of an event that a correction before it has changed; amend: what it says instead.
     """
 
     code: str
@@ -51,6 +54,8 @@ class Kind:
     wrong_partition: bool = False
     needs: str | None = None
     conflict: bool = False
+    corrects: Literal["event", "correction", "corrected"] | None = None
+    amend: Amend | None = None
 
     @property
     def consumes(self) -> bool:
@@ -75,6 +80,15 @@ def _on(event_type: str, column: str, instead: pl.Expr) -> pl.Expr:
 def _unless(event_type: str, column: str, instead: pl.Expr) -> pl.Expr:
     """Return another value for all types of event but one."""
     return pl.when(pl.col("event_type") == event_type).then(pl.col(column)).otherwise(instead)
+
+
+def _says(**instead: Any) -> Amend:
+    return lambda record: {**record, **instead}
+
+
+def _with(side: str, name: str, value: Any) -> Amend:
+    """Return another value on one side of a correction."""
+    return lambda record: {**record, side: {**record[side], name: value}}
 
 
 def _other_last_digit() -> pl.Expr:
@@ -158,6 +172,16 @@ KINDS: dict[str, Kind] = {
         needs=GAP_AT,
     ),
     "SITE_OF_NOBODY": Kind("SITE_UNKNOWN", fields={"site_id": pl.lit("TSE-404")}),
+    # It corrects what it cannot, or not so.
+    "CORRECTS_NUMBER_ZERO": Kind("CORRECTION_TARGET_INVALID", corrects="event", amend=_says(target_sequence=0)),
+    "REVISION_BELOW_ZERO": Kind("CORRECTION_REVISION_INVALID", corrects="event", amend=_says(replaces_revision=-1)),
+    "REASON_EMPTY": Kind("CORRECTION_REASON_INVALID", corrects="event", amend=_says(reason="")),
+    "CORRECTS_NOTHING": Kind("CORRECTION_EMPTY", corrects="event", amend=_says(was=None, now=None)),
+    "VALUES_OF_NO_EVENT": Kind("CORRECTION_VALUES_INVALID", corrects="event", amend=_with("now", "event_type", "LOAN")),
+    "CORRECTS_A_CORRECTION": Kind("CORRECTION_OF_CORRECTION", corrects="correction"),
+    "CORRECTED_OTHERWISE_BEFORE": Kind("CORRECTION_CONFLICT", corrects="corrected"),
+    "REVISION_OF_NOBODY": Kind("CORRECTION_REVISION_UNKNOWN", corrects="event", amend=_says(replaces_revision=7)),
+    "WAS_IS_NOT_TRUE": Kind("CORRECTION_MISMATCH", corrects="event", amend=_with("was", "site_id", "TSE-404")),
 }
 
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.codec import decode
-from esep.codes import BY_CODE
 from esep.events import EVENT_RECORDS, unified
 from esep.lineage import TopicPartition
 from esep.producers.simulate.generator import ACCEPTED, CORRECTING, DUPLICATE, GOOD, REPETITION, messages
@@ -84,8 +83,7 @@ def test_every_kind_occurs_and_gets_its_code() -> None:
     made = all_messages(of)
     assert set(made["kind"]) == {GOOD, REPETITION, CORRECTING, *KINDS}
     assert verdicts_of_intake(made, of.register, 5_000) == intended(made)
-    of_corrections = {code for code in BY_CODE if code.startswith("CORRECTION")}
-    assert set(made["code"].drop_nulls()) == set(BY_CODE) - of_corrections - {"INTERNAL", "ORGANIZER_UNKNOWN"}
+    assert set(made["code"].drop_nulls()) == {kind.code for kind in KINDS.values()}
 
 
 @settings(max_examples=examples(10))

@@ -32,6 +32,7 @@ from esep.producers.receipt_reader import ReceiptReader
 from esep.producers.simulate.comparison import REJECTS, Comparison, Found, compare, found_in_receipts, receipts_for
 from esep.producers.simulate.fuzz import UNKNOWN, fuzzed
 from esep.producers.simulate.generator import ACCEPTED, messages
+from esep.producers.simulate.kinds import KINDS
 from esep.producers.simulate.plan import Plan, last_midnight
 from esep.producers.simulate.register import made_up_register, write_register
 from esep.producers.simulate.sender import MessageSender, Pace
@@ -42,6 +43,8 @@ from esep.sinks.clickhouse.reconcile import Report, reconcile
 
 _SEED = 2026
 _DUPLICATES = 0.01
+_CORRECTIONS = 0.01
+_WEIGHTS = dict.fromkeys(KINDS, 1.0) | {"PAYMENT_ID_EMPTY": 50.0}  # Deposits are few.
 _FUZZ_SHARE = 0.5  # One damaged message behind every other good one.
 _LOADED_S_MAX = 600.0
 _LOOK_S = 0.5
@@ -54,6 +57,7 @@ _LEDGER = f"""
 SELECT origin_topic AS topic, origin_partition AS partition, origin_offset AS offset,
        toUnixTimestamp64Milli(occurred_at) AS occurred_ms, {", ".join(set(_VALUES) - {"occurred_ms"})} FROM ledger
 """
+_MESSAGES_IN = {"rejected": "count()", "ledger": "uniqExact(origin_topic, origin_partition, origin_offset)"}
 
 
 @dataclass
@@ -80,10 +84,10 @@ class Loaded:
         self.expected["rejected"] += found.rejects.height
         self.expected["ledger"] += sum(found.accepted.values())
         deadline = time.monotonic() + _LOADED_S_MAX
-        for table, rows in self.expected.items():
-            while (held := self.rows(f"SELECT count() AS rows FROM {table}").item()) < rows:
+        for table, messages_ in self.expected.items():
+            while (held := self.rows(f"SELECT {_MESSAGES_IN[table]} AS messages FROM {table}").item()) < messages_:
                 if time.monotonic() > deadline:
-                    raise PartUnready(f"{table} holds {held:,} rows of {rows:,}")
+                    raise PartUnready(f"{table} holds {held:,} messages of {messages_:,}")
                 self.stack.tend()
                 time.sleep(_LOOK_S)
 
@@ -106,11 +110,29 @@ def loaded(data_dir: Path, organizers: int) -> Iterator[Loaded]:
         yield Loaded(stack, load_settings(stack.settings), load_register(register))
 
 
-def plan_for(up: Loaded, events: int, bad: float, *, seed: int = _SEED, duplicates: float = _DUPLICATES) -> Plan:
+def plan_for(
+    up: Loaded,
+    events: int,
+    bad: float,
+    *,
+    seed: int = _SEED,
+    duplicates: float = _DUPLICATES,
+    corrections: float = _CORRECTIONS,
+) -> Plan:
     """Return a plan for the organizers of a line."""
     until = last_midnight(datetime.now(UTC))
     partitions = up.settings.events_partitions
-    return Plan(up.register, events, seed, until, bad=bad, duplicates=duplicates, partitions=partitions)
+    return Plan(
+        up.register,
+        events,
+        seed,
+        until,
+        bad=bad,
+        duplicates=duplicates,
+        corrections=corrections,
+        weights=_WEIGHTS,
+        partitions=partitions,
+    )
 
 
 def simulate_and_compare(up: Loaded, plan: Plan) -> tuple[Comparison, Comparison]:
@@ -120,7 +142,7 @@ def simulate_and_compare(up: Loaded, plan: Plan) -> tuple[Comparison, Comparison
     """
     sent, found = _send(up, messages(plan), plan.register)
     up.wait_loaded(found)
-    ledger = up.rows(_LEDGER).select(_AT).cast({"partition": pl.Int32})
+    ledger = up.rows(_LEDGER).select(_AT).unique().cast({"partition": pl.Int32})  # A correction posts up to two rows.
     accepted = ledger.join(sent.select("organizer_bin", *_AT), on=_AT).group_by("organizer_bin").len()
     rejects = up.rows(_REJECTED).cast(dict(REJECTS)).join(sent, on=_AT, how="semi")
     in_tables = Found(dict(accepted.iter_rows()), found.duplicate, rejects)
@@ -185,7 +207,7 @@ def main() -> int:
         by_receipts, by_tables = simulate_and_compare(up, plan_for(up, events, bad))
         took_s = time.monotonic() - started_s
         _report(by_receipts, events, organizers, took_s)
-        plan = plan_for(up, round(fuzz / _FUZZ_SHARE), 0.0, seed=_SEED + 1, duplicates=0.0)
+        plan = plan_for(up, round(fuzz / _FUZZ_SHARE), 0.0, seed=_SEED + 1, duplicates=0.0, corrections=0.0)
         counts = fuzz_and_account(up, plan)
         print_table("damaged messages among good ones", list(counts), [list(counts.values())])
     right = by_receipts.exact and by_tables.exact and not any(n for name, n in counts.items() if name != "damaged")

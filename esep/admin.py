@@ -17,6 +17,17 @@ from esep.errors import BrokerUnavailable, SettingInvalid
 from esep.security import PLAIN
 from esep.topics import Topic
 
+NO_LEADER_YET = frozenset(  # A leader is not known everywhere when its topic is new or a broker has just gone.
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._NOENT,  # As librdkafka says it of all leaders that it asked a broker for.
+    }
+)
 _ASK_AGAIN_S = 0.05
 _ANSWER_S = 30.0  # A broker that creates hundreds of topics answers within seconds.
 

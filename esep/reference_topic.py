@@ -19,6 +19,7 @@ import polars as pl
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from esep.admin import NO_LEADER_YET
 from esep.codec import INDEX, decode, empty_frame, encode
 from esep.errors import BrokerUnavailable, InvariantBroken, SettingInvalid
 from esep.reference import REFERENCE_DELAY_MS, Difference, Fact, Load, Reference
@@ -37,14 +38,7 @@ _CONSUME_S = 0.05
 _CALL_S_MAX = 30.0
 _ASK_AGAIN_S = 0.05
 _ABSENT_S_MAX = 5.0  # A broker hears of a new topic a moment after it was made.
-_ASK_AGAIN = {  # A topic's leader is not known everywhere when the topic is new or its broker has just gone.
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._NOENT,  # As librdkafka says it of all leaders that it asked a broker for.
-    KafkaError._TIMED_OUT,
-    KafkaError._TRANSPORT,
-}
+_ASK_AGAIN = NO_LEADER_YET | {KafkaError._TIMED_OUT, KafkaError._TRANSPORT}
 _FACT = schema("reference_fact")
 
 

@@ -7,6 +7,7 @@ Promises  no other module spells a topic's name (the picture's names are these; 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ ALERTS_CHANGELOG = "alerts.changelog"
 
 INTAKE, TOTALS, ALERTS_STAGE, LOADER = "intake", "totals", "alerts", "loader"  # Stages, and their consumer groups.
 COMPLIANCE = "compliance"  # Who reads the alerts and decides about them; its consumer group and transactional id.
+
+RECEIPTS_TOPICS = r"^organizer[.][0-9]+[.]receipts$"  # Those of all organizers; `receipts_topic` names one.
 
 ADMIN = "admin"  # Who makes topics and loads reference data; the brokers' super user, who needs no rights.
 
@@ -64,6 +67,15 @@ def events_topic(organizer_bin: str) -> str:
 def receipts_topic(organizer_bin: str) -> str:
     """Return the name of the topic on which an organizer reads what became of its events."""
     return f"organizer.{organizer_bin}.receipts"
+
+
+def organizers_of(topics: Iterable[str]) -> list[str]:
+    """Return the BINs, in order, of those organizers whose topic of receipts is among these topics.
+
+    >>> organizers_of(["ledger", "organizer.940140000385.receipts", "organizer.940140000385.events"])
+    ['940140000385']
+    """
+    return sorted(organizer_of(name) for name in topics if re.match(RECEIPTS_TOPICS, name))
 
 
 def intake_changelog_topic(organizer_bin: str) -> str:

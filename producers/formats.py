@@ -8,7 +8,7 @@ Promises  rejected rows are written in the form in which they came, so that they
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum, auto
 from typing import TYPE_CHECKING
 
 from esep.errors import UsageError
@@ -21,22 +21,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Form(Enum):
-    """The kinds of files; whatever has another ending is CSV."""
+class Form(StrEnum):
+    """The kinds of files."""
 
-    CSV = ()
-    JSON_LINES = (".jsonl", ".ndjson")
-    PARQUET = (".parquet",)
+    CSV = auto()
+    JSON_LINES = auto()
+    PARQUET = auto()
+
+
+_BY_ENDING = {".jsonl": Form.JSON_LINES, ".ndjson": Form.JSON_LINES, ".parquet": Form.PARQUET}
 
 
 def form_of(path: Path) -> Form:
-    """Return the kind of a file.
+    """Return the kind of a file; whatever has another ending is CSV.
 
     >>> from pathlib import Path
-    >>> form_of(Path("desk-7.JSONL")), form_of(Path("desk-7.txt"))
-    (<Form.JSON_LINES: ('.jsonl', '.ndjson')>, <Form.CSV: ()>)
+    >>> form_of(Path("desk-7.JSONL")).value, form_of(Path("desk-7.txt")).value
+    ('json_lines', 'csv')
     """
-    return next((form for form in Form if path.suffix.lower() in form.value), Form.CSV)
+    return _BY_ENDING.get(path.suffix.lower(), Form.CSV)
 
 
 def read_file(path: Path, columns: Sequence[str]) -> FileRows:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from esep.admin import NO_LEADER_YET
 from esep.producers.faults import fault_of, is_final, no_topic
 from esep.producers.receipts import ReceiptContent, open_receipt
 from esep.security import PLAIN
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
 _MESSAGES_MAX = 500  # Taken at a time.
 _ASK_AGAIN_S = 0.05
-_NO_LEADER_YET = {
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_PARTITION,
-}
 _log = logging.getLogger(__name__)
 
 
@@ -66,7 +61,7 @@ class ReceiptReader:
                 self._consumer.assign(self._ends(timeout_s))
             except KafkaException as error:
                 reason: KafkaError = error.args[0]
-                if reason.code() not in _NO_LEADER_YET or time.monotonic() > deadline_s:
+                if reason.code() not in NO_LEADER_YET or time.monotonic() > deadline_s:
                     raise fault_of(reason, self.topic, self._bootstrap_servers) from error
                 time.sleep(_ASK_AGAIN_S)
             else:

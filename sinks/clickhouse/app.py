@@ -1,6 +1,6 @@
 """The loader's process.
 
-Reads     `Settings`, the register of organizers
+Reads     `Settings`
 Writes    what the loader writes
 Promises  returns the exit code (box: sinks/clickhouse)
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import sys
 
-from esep.register import load_register
 from esep.settings import load_settings
 from esep.sinks.clickhouse.loader import run_loader
 
@@ -19,7 +18,7 @@ def main() -> int:
     """Load until SIGTERM; return the exit code."""
     settings = load_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return run_loader(settings, load_register(settings.register_file).bins)
+    return run_loader(settings)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ ANSWER_S_MAX = 10.0  # Of one request to a broker.
 COMMIT_S_MAX = 30.0  # A coordinator that moves to another broker is back within seconds.
 RETRY_S = 0.1
 IDLE_MS_MAX = 300_000  # Without a fetch for so long the group gives the partitions away: longer than any wait here.
+NEWS_MS_MAX = 10_000  # A new organizer's topic is found within so long.
 QUEUE_KBYTES = 128 * 1024  # Fetched ahead while an insert runs; a full round of the ledger is half of it.
 _SUPERSEDED = {
     KafkaError.ILLEGAL_GENERATION,
@@ -230,7 +231,7 @@ def _configuration(settings: Settings, place: str) -> dict[str, Any]:
         "queued.max.messages.kbytes": QUEUE_KBYTES,
         "session.timeout.ms": settings.session_timeout_ms,
         "socket.timeout.ms": int(ANSWER_S_MAX * 1000),
-        "topic.metadata.refresh.interval.ms": 60_000,
+        "topic.metadata.refresh.interval.ms": NEWS_MS_MAX,
     }
 
 

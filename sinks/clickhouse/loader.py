@@ -37,7 +37,7 @@ from esep.sinks.clickhouse.inserting import Inserter, Range
 from esep.sinks.clickhouse.pending import EARLIEST, Pending, resume
 from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.store import Held, Store
-from esep.sinks.clickhouse.tables import topics_to_load
+from esep.sinks.clickhouse.tables import subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,12 +50,10 @@ LOG = logging.getLogger(__name__)
 STATUS_S = 1.0  # The status file, and offsets behind markers alone, are written at most once a second.
 
 
-def run_loader(
-    settings: Settings, organizer_bins: Iterable[str], *, on_step: Callable[[str], None] = lambda _: None
-) -> int:
+def run_loader(settings: Settings, *, on_step: Callable[[str], None] = lambda _: None) -> int:
     """Load until SIGTERM or SIGINT; return the exit code: 0, or that of the error that stopped the loader.
 
-    organizer_bins: whose receipts are loaded. on_step: called with the name of each step of a round when it is done
+    on_step: called with the name of each step of a round when it is done
     (`decoded`, `noted`, `inserted`, `advanced`, and `reread` when a noted range is repeated; `inserted` in the second
     thread), so that tests can stop between any two.
     """
@@ -67,7 +65,7 @@ def run_loader(
         read = partial(read_range, security=client_security(settings))
         with ThreadPoolExecutor(1, "insert") as second:
             loader = Loader(settings, Store(settings), read, stop, on_step, second)
-            loader.run(topics_to_load(settings, organizer_bins), LoaderGroup)
+            loader.run(subscription(settings), LoaderGroup)
     except EsepError as error:
         if not (stop.is_set() and isinstance(error, SinkUnavailable)):  # What was noted is repeated at the next start.
             LOG.error("loader-%d stopped. %s", settings.ordinal, error)  # noqa: TRY400 - its text says what to do

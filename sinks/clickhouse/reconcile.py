@@ -30,7 +30,7 @@ from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.repetitions import conflicts
 from esep.sinks.clickhouse.rollups import Month, differences, rebuild
 from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, Table, table_of, topics_to_load
-from esep.topics import ACCEPTED, all_topics, events_topic
+from esep.topics import ACCEPTED, all_topics, events_topic, organizers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,10 +54,12 @@ class Bounds(NamedTuple):
 def reconcile(settings: Settings, organizer_bins: Iterable[str]) -> Report:
     """Return the books of both sides; see `Report.balanced`.
 
+    organizer_bins: who must have topics; organizers that have some count too.
     Raises BrokerUnavailable, SinkUnavailable if one side does not answer.
     """
-    bins = sorted(organizer_bins)
-    bounds = _bounds(settings, bins)
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, **client_security(settings), "log_level": 0})
+    bins = sorted({*organizer_bins, *organizers_of(_topics(admin))})
+    bounds = _bounds(admin, settings, bins)
     accepted = {source: range_ for source, range_ in bounds.items() if source.topic == ACCEPTED}
     events = {source: range_ for source, range_ in bounds.items() if source.topic in set(map(events_topic, bins))}
     loaded = {source: range_ for source, range_ in bounds.items() if source not in {**accepted, **events}}
@@ -222,7 +224,15 @@ def _organizers(client: Client, bins: list[str], accepted_rows: Counter[str] | N
     return books
 
 
-def _bounds(settings: Settings, bins: list[str]) -> dict[TopicPartition, Bounds]:
+def _topics(admin: AdminClient) -> Iterable[str]:
+    try:
+        topics: dict[str, object] = admin.list_topics(timeout=ANSWER_S_MAX).topics
+    except KafkaException as error:
+        raise BrokerUnavailable("the topics are not known", detail=error.args[0].str()) from error
+    return topics
+
+
+def _bounds(admin: AdminClient, settings: Settings, bins: list[str]) -> dict[TopicPartition, Bounds]:
     """Return what there is of each partition, committed records only."""
     names = {*topics_to_load(settings, bins), ACCEPTED, *map(events_topic, bins)}
     sizes = {"events_partitions": settings.events_partitions, "ledger_partitions": settings.ledger_partitions}
@@ -232,7 +242,6 @@ def _bounds(settings: Settings, bins: list[str]) -> dict[TopicPartition, Bounds]
         if topic.name in names
         for partition in range(topic.partitions)
     ]
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, **client_security(settings), "log_level": 0})
     firsts, ends = (_listed(admin, sources, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
     return {source: Bounds(firsts[source], ends[source]) for source in sources}
 

@@ -1,7 +1,7 @@
 """Which topic goes into which table, and under which names a row keeps where it came from.
 
 Reads     the declaration of topics (`esep.topics`)
-Returns   `Table` per table; `table_of` a topic; `topics_to_load`
+Returns   `Table` per table; `table_of` a topic; `topics_to_load`, `subscription`
 Promises  no other module of the sink spells a table's name; each is a table of migrations/ (box: sinks/clickhouse)
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from esep.topics import ALERTS, DISPOSITIONS, LEDGER, LOADER, REJECTED, all_topics
+from esep.topics import ALERTS, DISPOSITIONS, LEDGER, LOADER, RECEIPTS_TOPICS, REJECTED, all_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,3 +64,8 @@ def topics_to_load(settings: Settings, organizer_bins: Iterable[str]) -> list[st
         organizer_bins, events_partitions=settings.events_partitions, ledger_partitions=settings.ledger_partitions
     )
     return sorted(topic.name for topic in topics if LOADER in topic.readers)
+
+
+def subscription(settings: Settings) -> list[str]:
+    """Return what the loader subscribes to: the receipts of organizers that are yet to come among it."""
+    return [*topics_to_load(settings, []), RECEIPTS_TOPICS]

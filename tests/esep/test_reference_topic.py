@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from esep import reference_topic
-from esep.admin import create_topics
+from esep.admin import NO_LEADER_YET, create_topics
 from esep.codec import decode_one
 from esep.errors import BrokerUnavailable, InvariantBroken, SettingInvalid
 from esep.reference import BARRED_ORGANIZER, REFERENCE_DELAY_MS, Difference, Fact, Load, Reference, ReferenceFile
@@ -156,7 +156,7 @@ def test_end_is_asked_for_only_where_an_earlier_answer_may_not_do(
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("code", [ck.KafkaError._NOENT, ck.KafkaError.LEADER_NOT_AVAILABLE])
+@pytest.mark.parametrize("code", sorted(NO_LEADER_YET))
 def test_broker_that_does_not_know_the_leader_yet_is_asked_again(
     servers: str, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:

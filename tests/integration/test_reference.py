@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import yaml
 from esep.cli.reference import load_file, published, read_file
 from esep.events import Wager
 from esep.producers.sender import EventSender
+from esep.sinks.clickhouse.reconcile import reconcile
 from tests.integration.line import REGISTER, Line, line
 
 pytestmark = pytest.mark.stack
@@ -29,9 +29,8 @@ def send(up: Line, organizer_bin: str, site_id: str, count: int) -> None:
             client.send(bet, f"desk-{number % 3}")
 
 
-def intake(up: Line) -> dict[str, object]:
-    status: dict[str, object] = json.loads((up.stack.data_dir / "status" / "intake-0.json").read_text())
-    return status
+def pids(up: Line) -> dict[str, int]:
+    return {name: app.process.pid for name, app in up.stack.apps.items()}
 
 
 def test_new_organizer_is_taken_up_without_stopping_the_others(tmp_path: Path) -> None:
@@ -42,7 +41,7 @@ def test_new_organizer_is_taken_up_without_stopping_the_others(tmp_path: Path) -
     file.write_text(yaml.safe_dump({"organizers": [content]}, allow_unicode=True))
     with line(tmp_path / "line") as up:
         assert set(published(up.settings).bins) == set(up.register.bins)
-        before = intake(up)
+        before = pids(up)
         send(up, KNOWN, "ALA-1", 30)
         load_file(up.settings, *read_file(file))
         send(up, NEW, "SKO-1", 60)
@@ -51,4 +50,8 @@ def test_new_organizer_is_taken_up_without_stopping_the_others(tmp_path: Path) -
         sums = "SELECT organizer_bin, count() AS n, min(reference_version) AS v FROM ledger GROUP BY 1 ORDER BY 1"
         assert [tuple(row.values()) for row in up.query(sums)] == [(NEW, 60, versions[1]), (KNOWN, 30, versions[0])]
         assert up.value("SELECT count() FROM rejected") == 0
-        assert intake(up)["pid"] == before["pid"], "it was started again"
+        receipted = f"SELECT sum(accepted_count) FROM receipts WHERE organizer_bin = '{NEW}'"
+        up.wait_until("the receipts of the new one", lambda: up.value(receipted) == 60)
+        up.wait_until("balanced books", lambda: reconcile(up.settings, up.register.bins).balanced)
+        assert NEW in {books.organizer_bin for books in reconcile(up.settings, []).organizers}
+        assert pids(up) == before, "a process was started again"

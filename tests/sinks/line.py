@@ -433,7 +433,7 @@ class LoaderProcess:
         self.log = line.data_dir / f"loader-{ordinal}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("loader_process.py")), json.dumps(plan), *BINS],
+                [sys.executable, str(Path(__file__).with_name("loader_process.py")), json.dumps(plan)],
                 env={**os.environ, **environment, "POLARS_MAX_THREADS": "1"},
                 stdout=log,
                 stderr=log,

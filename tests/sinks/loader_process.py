@@ -16,7 +16,7 @@ from esep.settings import load_settings
 from esep.sinks.clickhouse.loader import run_loader
 
 
-def main(plan: dict[str, str], organizer_bins: list[str]) -> int:
+def main(plan: dict[str, str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reached: Counter[str] = Counter()
 
@@ -25,8 +25,8 @@ def main(plan: dict[str, str], organizer_bins: list[str]) -> int:
         if step == plan.get("at") and reached[step] == int(plan.get("nth", 1)):
             os.kill(os.getpid(), signal.Signals[plan["signal"]])
 
-    return run_loader(load_settings(), organizer_bins, on_step=on_step)
+    return run_loader(load_settings(), on_step=on_step)
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(json.loads(sys.argv[1])))

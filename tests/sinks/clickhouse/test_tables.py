@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from esep.schemas import schema
 from esep.settings import Settings
 from esep.sinks.clickhouse.migrate import read_migrations
-from esep.sinks.clickhouse.tables import RECEIPTS_TABLE, TABLES, table_of, topics_to_load
+from esep.sinks.clickhouse.tables import RECEIPTS_TABLE, TABLES, subscription, table_of, topics_to_load
 from esep.topics import LOADER, all_topics
 
 if TYPE_CHECKING:
@@ -46,4 +47,6 @@ def test_loader_reads_every_topic_that_names_it_as_a_reader() -> None:
         topic.name for topic in all_topics(BINS, events_partitions=1, ledger_partitions=2) if LOADER in topic.readers
     }
     assert set(topics_to_load(Settings(), BINS)) == declared
+    named, receipts = subscription(Settings())[:-1], subscription(Settings())[-1]
+    assert {name for name in declared if name in named or re.match(receipts, name)} == declared
     assert {table_of(name).record for name in declared} == {"ledger", "rejected", "receipt", "alert", "disposition"}

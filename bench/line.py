@@ -3,7 +3,8 @@
 Reads     made-up events that it puts on the organizers' topics first
 Returns   `Measured` per part
 Promises  a part is timed from a tenth of its input to the end, by what it has committed; all parts read the same
-          events in the same run; the yardstick does the work of totals on the same records for a bounded time
+          events in the same run; intake knows as many restricted persons as the country may have, a tenth of the
+          bettors among them; the yardstick does the work of totals on the same records for a bounded time
 """
 
 from __future__ import annotations
@@ -14,24 +15,32 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import psutil  # type: ignore[import-untyped]  # it ships no types
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench.codec import Measured
 from bench.events import PERSONS, made_up_iins, wagers
+from bench.restrictions import LISTED, LISTED_SHARE, entries
 from esep.admin import create_topics
+from esep.cli.reference import load_file
 from esep.cli.run import prepare
-from esep.codec import encode
+from esep.codec import decode, encode
 from esep.embedded.process import ManagedProcess
 from esep.embedded.stack import Stack
+from esep.flags import FLAGS
+from esep.reference import REFERENCE_DELAY_MS
 from esep.register import load_register
+from esep.restrictions import LISTS
 from esep.schemas import schema
-from esep.settings import load_settings
+from esep.settings import Settings, load_settings
 from esep.topics import ACCEPTED, INTAKE, LEDGER, TOTALS, Topic, events_topic
+from esep.versions import upgraded
 
 EVENTS = 400_000
 _STREAMS = 8  # Per organizer, so that both partitions of each are busy.
 _LOOK_EVERY_S = 0.05
+_LOOK_AT = 1_000
 _PART_S_MAX = 120.0
 _PLAIN_LOOK_EVERY_S = 0.5
 _PLAIN_S = 20.0  # The yardstick is stopped after this long: at a twentieth of the speed the whole would take minutes.
@@ -45,16 +54,40 @@ def measure_line(data_dir: Path, events: int = EVENTS) -> list[Measured]:
         stack.start_services()
         settings = load_settings(stack.settings)
         prepare(settings)
-        _fill(settings.bootstrap_servers, events)
+        iins = made_up_iins(PERSONS)
+        _restrict(settings, iins[:: round(1 / LISTED_SHARE)])
+        _fill(settings.bootstrap_servers, events, iins)
         rates = {part: _measure_part(stack, part, events) for part in ("intake", "totals", "alerts", "loader")}
         plain = _measure_plain(stack)
+        _check_restricted(settings.bootstrap_servers)
     return [
         Measured(part, rate, "plain Faust" if part == "totals" else "", plain if part == "totals" else 0.0, note)
         for part, (rate, note) in rates.items()
     ]
 
 
-def _fill(bootstrap_servers: str, events: int) -> None:
+def _restrict(settings: Settings, iins: list[str]) -> None:
+    """Publish lists with these persons and others, LISTED in all; return once they count."""
+    draw = np.random.default_rng(1)
+    others = draw.choice(10**9, LISTED - len(iins), replace=False).astype(np.uint64) * np.uint64(1000)
+    numbers = np.union1d(others, np.array(iins).astype(np.uint64))
+    load_file(settings, [], entries(numbers))
+    time.sleep(REFERENCE_DELAY_MS / 1000)
+
+
+def _check_restricted(bootstrap_servers: str) -> None:
+    """Raise RuntimeError unless some of the first accepted events are flagged, and not all of them."""
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "bench-look", "log_level": 0})
+    consumer.assign([TopicPartition(ACCEPTED, 0, 0)])
+    values = [message.value() for message in consumer.consume(_LOOK_AT, _PART_S_MAX) if message.error() is None]
+    consumer.close()
+    flags = upgraded(decode(values, frozenset({"accepted"})).frames, "accepted")["flags"].to_numpy()
+    flagged = np.count_nonzero(flags & FLAGS[LISTS["SELF_EXCLUDED"]])
+    if not 0 < flagged < len(flags):
+        raise RuntimeError(f"{flagged} of {len(flags)} events are by persons on a list")
+
+
+def _fill(bootstrap_servers: str, events: int, iins: list[str]) -> None:
     """Put the events on the topics of the registered organizers, evenly."""
     producer = Producer(
         {
@@ -66,7 +99,6 @@ def _fill(bootstrap_servers: str, events: int) -> None:
         }
     )
     organizers = load_register(_REGISTER).organizers
-    iins = made_up_iins(PERSONS)
     each = events // (len(organizers) * _STREAMS)
     for organizer in organizers:
         for number in range(_STREAMS):

@@ -19,11 +19,11 @@ import polars as pl
 from bench.codec import Measured
 from esep.restrictions import Entries, Restrictions
 
-PERSONS = 4_000_000
+LISTED = 4_000_000
 _EVENTS = 20_000  # Of one poll.
 _RUNS = 20
 _BLOCK = 10_000
-_LISTED_SHARE = 0.1  # Of events are by persons on a list.
+LISTED_SHARE = 0.1  # Of events are by persons on a list.
 
 
 def measure_restrictions() -> list[Measured]:
@@ -32,15 +32,15 @@ def measure_restrictions() -> list[Measured]:
         [sys.executable, "-m", "bench.restrictions"], capture_output=True, text=True, check=True, timeout=120
     )
     rate, peak_mb = map(float, answer.stdout.split())
-    note = f"{PERSONS:,} persons: {peak_mb:.0f} MB at the peak; {1e6 / rate:.2f} µs per event"
+    note = f"{LISTED:,} persons: {peak_mb:.0f} MB at the peak; {1e6 / rate:.2f} µs per event"
     return [Measured("restricted persons: look up", rate, "", 0.0, note)]
 
 
 def _main() -> None:
     draw = np.random.default_rng(1)
-    numbers = np.sort(draw.choice(10**9, PERSONS, replace=False).astype(np.uint64) * np.uint64(1000))
+    numbers = np.sort(draw.choice(10**9, LISTED, replace=False).astype(np.uint64) * np.uint64(1000))
     asked = np.where(
-        draw.random(_EVENTS) < _LISTED_SHARE,
+        draw.random(_EVENTS) < LISTED_SHARE,
         draw.choice(numbers, _EVENTS),
         draw.integers(0, 10**12, _EVENTS).astype(np.uint64),
     )
@@ -49,7 +49,7 @@ def _main() -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # The peak begins anew here.
     before_mb = _memory_mb("VmRSS")
     restrictions = Restrictions()
-    blocks = (_block(numbers[start : start + _BLOCK]) for start in range(0, PERSONS, _BLOCK))
+    blocks = (entries(numbers[start : start + _BLOCK]) for start in range(0, LISTED, _BLOCK))
     restrictions.publish(0, Entries(blocks))
     seconds = []
     for _ in range(_RUNS):
@@ -59,7 +59,8 @@ def _main() -> None:
     sys.stdout.write(f"{_EVENTS / float(np.median(seconds))} {_memory_mb('VmHWM') - before_mb}\n")
 
 
-def _block(numbers: np.ndarray) -> pl.DataFrame:
+def entries(numbers: np.ndarray) -> pl.DataFrame:
+    """Return entries of the persons with these numbers (ascending), in force for ever."""
     since, until = np.zeros(len(numbers), np.uint32), np.full(len(numbers), 2**32 - 1, np.uint32)
     return pl.DataFrame({"key": numbers << np.uint64(8), "since_s": since, "until_s": until})
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from esep.closing import Closing
 from esep.producers.faults import fault_of, is_final, no_topic
 from esep.producers.receipts import ReceiptContent, open_receipt
 from esep.security import PLAIN
@@ -21,7 +22,6 @@ from esep.topics import organizer_groups, receipts_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from cryptography.x509 import Certificate
 
@@ -36,7 +36,7 @@ _NO_LEADER_YET = {
 _log = logging.getLogger(__name__)
 
 
-class ReceiptReader:
+class ReceiptReader(Closing):
     """The receipts of one organizer. root: the authority's certificate; without it signatures are not verified.
 
     security: as `OrganizerClient` has it.
@@ -105,14 +105,6 @@ class ReceiptReader:
     def close(self) -> None:
         """Leave the brokers."""
         self._consumer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ends(self, timeout_s: float) -> list[TopicPartition]:
         metadata = self._consumer.list_topics(timeout=timeout_s).topics.get(self.topic)

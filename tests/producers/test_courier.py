@@ -14,6 +14,7 @@ import confluent_kafka as ck
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from esep.closing import Closing
 from esep.embedded.kafka import KafkaBroker
 from esep.errors import SettingInvalid
 from esep.producers import courier
@@ -28,8 +29,6 @@ from tests.producers.spooling import NOWHERE, ORGANIZER, bet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
 
 pytestmark = pytest.mark.kafka
 
@@ -38,7 +37,7 @@ class Broker(Protocol):
     bootstrap_servers: str
 
 
-class Sending:
+class Sending(Closing):
     """A spool, its writer and its courier."""
 
     def __init__(self, path: Path, organizer_bin: str, bootstrap_servers: str) -> None:
@@ -53,12 +52,7 @@ class Sending:
     def wait_sent(self) -> None:
         until(lambda: self.spool.tally[State.SPOOLED] == 0)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self.courier.stop()
         self.writer.close()
         self.spool.close()

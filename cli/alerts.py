@@ -19,7 +19,7 @@ from esep.cli.alert_report import due, report
 from esep.cli.alert_show import show
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.dispose import dispose
-from esep.cli.output import out
+from esep.cli.output import command_group, out
 from esep.codec import decode_one
 from esep.errors import UsageError
 from esep.schemas import schema
@@ -29,11 +29,8 @@ from esep.topics import ALERTS, COMPLIANCE
 _ANSWER_S = 10.0
 _POLL_S = 0.5  # So that Ctrl-C is heard soon.
 
-alerts = typer.Typer(
+alerts = command_group(
     name="alerts",
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
     help="""Alerts: raised so far, why, what was decided, what is to be reported.
 
     Example: [bold]esep alerts --follow[/]

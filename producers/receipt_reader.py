@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from esep.closing import Closing
+from esep.outsider import organizers_own
 from esep.producers.faults import fault_of, is_final, no_topic
 from esep.producers.receipts import ReceiptContent, open_receipt
 from esep.security import PLAIN
-from esep.topics import organizer_groups, receipts_topic
+from esep.topics import receipts_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,12 @@ class ReceiptReader(Closing):
         self.topic = receipts_topic(organizer_bin)
         self._bootstrap_servers = bootstrap_servers
         self._root = root
-        self._consumer = Consumer({**_config(bootstrap_servers, organizer_bin), **security}, logger=_log)
+        config = organizers_own(organizer_bin, bootstrap_servers, security) | {
+            "auto.offset.reset": "earliest",  # Only if what was the end has been removed meanwhile.
+            "fetch.wait.max.ms": 100,
+            "reconnect.backoff.max.ms": 1000,
+        }
+        self._consumer = Consumer(config, logger=_log)
 
     def start(self, timeout_s: float = 10.0) -> None:
         """Note where the topic ends now: what comes later is read. BrokerUnavailable or SettingInvalid if it cannot.
@@ -114,16 +119,3 @@ class ReceiptReader(Closing):
         for part in parts:
             part.offset = self._consumer.get_watermark_offsets(part, timeout=timeout_s)[1]
         return parts
-
-
-def _config(bootstrap_servers: str, organizer_bin: str) -> dict[str, object]:
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "group.id": f"{organizer_groups(organizer_bin)}{uuid.uuid4()}",  # librdkafka wants one; it stays empty.
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest",  # Only if what was the end has been removed meanwhile.
-        "fetch.wait.max.ms": 100,
-        "reconnect.backoff.max.ms": 1000,
-    }

@@ -25,7 +25,8 @@ from esep.keys import write_secret
 from esep.sinks.clickhouse.alerts.due import due_at, due_of
 from esep.sinks.clickhouse.alerts.query import standing_mandatory, story_of
 from esep.sinks.clickhouse.alerts.report import check_reportable, report_document, report_lines
-from esep.sinks.clickhouse.alerts.words import LANGUAGES, almaty
+from esep.sinks.clickhouse.alerts.words import LANGUAGES
+from esep.sinks.clickhouse.lines import almaty
 
 if TYPE_CHECKING:
     from esep.sinks.clickhouse.alerts.facts import Story

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import confluent_kafka as ck
 import pytest
@@ -30,11 +30,9 @@ from tests.producers.spooling import NOWHERE, ORGANIZER, bet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.support.brokers import Broker
+
 pytestmark = pytest.mark.kafka
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 class Sending(Closing):
@@ -85,13 +83,6 @@ def arrived(bootstrap_servers: str, organizer_bin: str) -> dict[str, list[int]]:
             assert first[stream].setdefault(sequence, message.value()) == message.value()
     consumer.close()
     return {stream: list(sequences) for stream, sequences in first.items()}
-
-
-@pytest.fixture
-def organizer(broker: Broker) -> str:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    return organizer_bin
 
 
 def test_events_arrive_in_order_and_are_not_sent_again_after_a_restart(

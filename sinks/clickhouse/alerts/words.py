@@ -2,7 +2,7 @@
 
 Reads     words.yaml beside this file
 Returns   `words` of a language
-Promises  every language has every sentence, or import fails (DESIGN §7; J127-17; box: sinks/clickhouse)
+Promises  every language has every sentence, or import fails (DESIGN §7; box: sinks/clickhouse)
 """
 
 from __future__ import annotations

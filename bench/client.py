@@ -9,12 +9,10 @@ Promises  each event counted was on disk (write-ahead log, synchronous=FULL) bef
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.codec import Measured
+from bench.codec import Measured, best_rate
 from bench.events import made_up_iins
 from esep.events import Wager
 from esep.producers.client import OrganizerClient
@@ -30,9 +28,9 @@ def measure_client(folder: Path) -> list[Measured]:
     """Return groups and many threads beside single calls. folder: on the disk that is to be measured."""
     bets = [_wager(number, iin) for number, iin in enumerate(made_up_iins(_GROUP))]
     with OrganizerClient(_BIN, _NOWHERE, folder / "bench.spool") as client:
-        single = _rate(_SINGLE_CALLS, lambda: [client.send(bet, "desk-1") for bet in bets[:_SINGLE_CALLS]])
-        groups = _rate(_GROUP * _GROUPS, lambda: [client.send_many(bets, "desk-2") for _ in range(_GROUPS)])
-        threads = _rate(_THREADS * _CALLS, lambda: _at_once(client, bets))
+        single = best_rate(_SINGLE_CALLS, lambda: [client.send(bet, "desk-1") for bet in bets[:_SINGLE_CALLS]], _RUNS)
+        groups = best_rate(_GROUP * _GROUPS, lambda: [client.send_many(bets, "desk-2") for _ in range(_GROUPS)], _RUNS)
+        threads = best_rate(_THREADS * _CALLS, lambda: _at_once(client, bets), _RUNS)
         client.close(timeout_s=0)
     beside = ("one call at a time", single, f"best of {_RUNS}; durable: each commit waits for the disk")
     return [
@@ -65,12 +63,3 @@ def _wager(number: int, iin: str) -> Wager:
         funding="CARD",
         odds_milli=1_850,
     )
-
-
-def _rate(events: int, run: Callable[[], object]) -> float:
-    best = float("inf")
-    for _ in range(_RUNS):
-        started = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - started)
-    return events / best

@@ -16,7 +16,7 @@ from esep.access import AccessPlan, plan_of
 from esep.access_apply import Authority
 from esep.access_files import LOOPBACK, AccessFiles, write_bundle
 from esep.cli.context import ACCESS_DIR, DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import err, out, print_json, print_table
+from esep.cli.output import command_group, err, out, print_json, print_table
 from esep.errors import SettingInvalid
 from esep.register import load_register
 from esep.security import client_security
@@ -25,14 +25,11 @@ from esep.topics import ADMIN
 if TYPE_CHECKING:
     from esep.settings import Settings
 
-access = typer.Typer(
+access = command_group(
     name="access",
     help="Who may write and read what in Kafka: certificates, passwords, rights, quotas.\n\n"
     "Example: [bold]esep access plan[/]",
     no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
-    add_completion=False,
 )
 
 Hosts = Annotated[list[str] | None, typer.Option("--host", help="Name or address of a broker; once for each.")]

@@ -18,14 +18,15 @@ import typer
 from esep.calendar import load_holidays
 from esep.cli.alert_show import AlertId
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import err, print_json, print_table
+from esep.cli.output import err, library_missing, print_json, print_table
 from esep.cli.stored import stored
-from esep.errors import SettingInvalid, UsageError
+from esep.errors import UsageError
 from esep.keys import write_secret
 from esep.sinks.clickhouse.alerts.due import due_at, due_of
 from esep.sinks.clickhouse.alerts.query import standing_mandatory, story_of
 from esep.sinks.clickhouse.alerts.report import check_reportable, report_document, report_lines
-from esep.sinks.clickhouse.alerts.words import LANGUAGES, almaty
+from esep.sinks.clickhouse.alerts.words import LANGUAGES
+from esep.sinks.clickhouse.lines import almaty
 
 if TYPE_CHECKING:
     from esep.sinks.clickhouse.alerts.facts import Story
@@ -84,9 +85,6 @@ def _pdf(story: Story, due_until: datetime) -> bytes:
     try:
         from esep.sinks.clickhouse.paper import paper  # noqa: PLC0415 - an extra of its own
     except ModuleNotFoundError as error:
-        raise SettingInvalid(
-            f"a PDF needs the library {error.name}, which is not installed",
-            hint="install it with: pip install 'esep[notices]'",
-        ) from error
+        raise library_missing("a PDF", error.name, "notices") from error
     pages = [report_lines(story, due_until, language) for language in LANGUAGES]
     return paper(f"{story.alert_id}/{story.current.number}", due_until, pages)

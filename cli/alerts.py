@@ -19,9 +19,10 @@ from esep.cli.alert_report import due, report
 from esep.cli.alert_show import show
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.dispose import dispose
-from esep.cli.output import out
+from esep.cli.output import command_group, out
 from esep.codec import decode_one
 from esep.errors import UsageError
+from esep.outsider import outsider
 from esep.schemas import schema
 from esep.security import PLAIN, client_security
 from esep.topics import ALERTS, COMPLIANCE
@@ -29,11 +30,8 @@ from esep.topics import ALERTS, COMPLIANCE
 _ANSWER_S = 10.0
 _POLL_S = 0.5  # So that Ctrl-C is heard soon.
 
-alerts = typer.Typer(
+alerts = command_group(
     name="alerts",
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
     help="""Alerts: raised so far, why, what was decided, what is to be reported.
 
     Example: [bold]esep alerts --follow[/]
@@ -95,17 +93,8 @@ def read_alerts(
     bootstrap_servers: str, *, follow: bool, security: Mapping[str, str] = PLAIN
 ) -> Iterator[dict[str, Any]]:
     """Yield the alerts of the topic in offset order per partition; to its present end, or on and on."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            **security,
-            "group.id": COMPLIANCE,  # Named because the client wants one; nothing is ever committed under it.
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "log_level": 0,
-        }
-    )
+    config = outsider(bootstrap_servers, COMPLIANCE, security)
+    consumer = Consumer(config | {"enable.partition.eof": True, "log_level": 0})
     try:
         unread = _assign_all(consumer, bootstrap_servers)
         while follow or unread:

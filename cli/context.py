@@ -23,6 +23,13 @@ STACK_FILE = "stack.json"
 
 DataDir = Annotated[Path, typer.Option(help="Data directory of `esep up`.", envvar="ESEP_DATA_DIR")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Servers = Annotated[
+    str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
+]
+Access = Annotated[
+    Path | None,
+    typer.Option(help="Folder that the authority gave this organizer; by default that of `esep up`, if it has one."),
+]
 
 
 ACCESS_DIR = "access"  # Below the data directory: the authority's files of the line on this machine.

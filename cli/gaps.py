@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.context import DATA_DIR, AsJson, DataDir, Servers, settings_of
 from esep.cli.output import err, print_json, print_table
 from esep.cli.receipts import topic_values
 from esep.cli.send import key_content
@@ -42,9 +42,7 @@ def gaps(
     receipt_root: Annotated[
         Path | None, typer.Option(help="The authority's root certificate (PEM): an organizer's receipts are verified.")
     ] = None,
-    bootstrap_servers: Annotated[
-        str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
-    ] = None,
+    bootstrap_servers: Servers = None,
     access: Annotated[Path | None, typer.Option(help="Folder that the authority gave this organizer.")] = None,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,

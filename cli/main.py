@@ -17,8 +17,8 @@ import typer
 from typer.core import TyperGroup
 
 from esep import __version__
-from esep.cli.output import out, print_error
-from esep.errors import EsepError, SettingInvalid
+from esep.cli.output import command_group, library_missing, out, print_error
+from esep.errors import EsepError
 
 
 class Entry(NamedTuple):
@@ -67,14 +67,11 @@ class _OnDemand(TyperGroup):
         return _command(cmd_name, entry) if entry else None
 
 
-app = typer.Typer(
+app = command_group(
     name="esep",
     cls=_OnDemand,
     help="Every bet and payout of a country: reported once, counted once, answered in under a second.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,  # Locals may hold personal data.
-    add_completion=False,
 )
 
 
@@ -95,17 +92,14 @@ def _command(name: str, entry: Entry) -> Any:
 
 def _missing(name: str, entry: Entry, library: str) -> Any:
     def refuse() -> None:
-        raise SettingInvalid(
-            f"`esep {name}` needs the library {library}, which is not installed",
-            hint=f"install it with: pip install 'esep[{entry.extra}]'",
-        )
+        raise library_missing(f"`esep {name}`", library, entry.extra)
 
     return _single(name, refuse, f"Needs: pip install 'esep\\[{entry.extra}]'")
 
 
 def _single(name: str, function: Callable[..., None], text: str | None = None) -> Any:
     """Return a function as a command of the group."""
-    single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_show_locals=False)
+    single = command_group()
     single.command(name, help=text)(function)
     return typer.main.get_command(single)
 

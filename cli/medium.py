@@ -12,17 +12,14 @@ from typing import Annotated
 
 import typer
 
-from esep.cli.output import err
+from esep.cli.output import command_group, err
 from esep.keys import key_id, load_public_key, make_signing_key
 
-medium = typer.Typer(
+medium = command_group(
     name="medium",
     help="Files carried by hand, where no line goes: see also `esep send --to-file` and `esep receive`.\n\n"
     "Example: [bold]esep medium key secrets/medium.key[/]",
     no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
-    add_completion=False,
 )
 
 

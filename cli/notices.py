@@ -16,8 +16,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from esep.calendar import load_holidays
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import err, out, print_json
-from esep.errors import SettingInvalid, UsageError
+from esep.cli.output import err, library_missing, out, print_json
+from esep.errors import UsageError
 from esep.identifiers import is_bin
 from esep.sinks.clickhouse.client import connect, translate
 from esep.sinks.clickhouse.notices.query import notices_of
@@ -113,10 +113,7 @@ def _write_pdfs(found: Sequence[Notice], folder: Path) -> None:
     try:
         from esep.sinks.clickhouse.notices.pdf import pdf_of  # noqa: PLC0415 - an extra of its own
     except ModuleNotFoundError as error:
-        raise SettingInvalid(
-            f"a PDF needs the library {error.name}, which is not installed",
-            hint="install it with: pip install 'esep[notices]'",
-        ) from error
+        raise library_missing("a PDF", error.name, "notices") from error
     folder.mkdir(parents=True, exist_ok=True)
     for notice in found:
         path = folder / f"{notice.notice_id}.pdf"

@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for programs, errors on stderr.
+"""How commands look: their help, tables for people, JSON for programs, errors on stderr.
 
 Reads     rows and errors
 Writes    stdout (results) and stderr (all else)
@@ -15,10 +15,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from esep.errors import EsepError
+from esep.errors import EsepError, SettingInvalid
 
 out = Console()
 err = Console(stderr=True)
+
+
+def command_group(**options: Any) -> typer.Typer:
+    """Return a place for commands, with what all of ours have in common beside these options."""
+    # Locals may hold personal data.
+    return typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_show_locals=False, **options)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -47,6 +53,14 @@ def print_error(error: EsepError, *, as_json: bool = False) -> None:
         err.print(f"  why: {error.detail}", highlight=False, markup=False)
     if error.hint:
         err.print(f"  do:  {error.hint}", highlight=False, markup=False)
+
+
+def library_missing(what: str, library: str | None, extra: str) -> SettingInvalid:
+    """Return the error of what needs a library that comes with an extra of ours."""
+    return SettingInvalid(
+        f"{what} needs the library {library}, which is not installed",
+        hint=f"install it with: pip install 'esep[{extra}]'",
+    )
 
 
 def _cell(value: object) -> tuple[str, bool]:

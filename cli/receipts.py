@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import err, out, print_json, print_table
+from esep.cli.context import DATA_DIR, Access, AsJson, DataDir, Servers, settings_of
+from esep.cli.output import command_group, err, out, print_json, print_table
 from esep.cli.send import address_of, key_content
 from esep.cli.stored import stored
 from esep.errors import FileUnusable, InvariantBroken, UsageError
@@ -40,28 +40,18 @@ _LOGIN_S_MAX = 10.0
 _DOUBTS_SHOWN_MAX = 20  # A screenful; --json shows a thousand.
 
 Store = Annotated[bool, typer.Option("--store", help="Take them from the authority's ClickHouse, not from the topic.")]
-Servers = Annotated[
-    str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
-]
-Access = Annotated[
-    Path | None,
-    typer.Option(help="Folder that the authority gave this organizer; by default that of `esep up`, if it has one."),
-]
 Copies = Annotated[
     list[Path] | None,
     typer.Option("--copy", help="Your own copy: a spool, or an export of one; may be given more than once."),
 ]
 Root = Annotated[Path, typer.Option(help="The authority's root certificate (PEM).")]
 
-receipts = typer.Typer(
+receipts = command_group(
     name="receipts",
     help="""Keep, verify and prove with the authority's signed receipts.
 
     Example: [bold]esep receipts verify receipts.jsonl --organizer 940140000385 --receipt-root receipt-root.crt[/]""",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
 )
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from esep.cli.context import DATA_DIR, AsJson, DataDir
+from esep.cli.context import DATA_DIR, AsJson, DataDir, Servers
 from esep.cli.output import err, print_json, print_table
 from esep.cli.send import address_of, key_content
 from esep.delivery import Delivery
@@ -49,9 +49,7 @@ def receive(
     ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for receipts.")] = False,
     lang: Annotated[Language, typer.Option(help="Language of the reasons.")] = "en",
-    bootstrap_servers: Annotated[
-        str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
-    ] = None,
+    bootstrap_servers: Servers = None,
     access: Annotated[
         Path | None, typer.Option(help="Folder of the organizer, whose principal alone may write its topic.")
     ] = None,

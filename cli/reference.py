@@ -17,7 +17,7 @@ import typer
 
 from esep.admin import create_topics
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import err, out, print_json, print_table
+from esep.cli.output import command_group, err, out, print_json, print_table
 from esep.errors import UsageError
 from esep.reference import KINDS, ORGANIZER, Difference, Fact, Published, Reference, load_reference
 from esep.reference_topic import ReferenceReader, ReferenceWriter
@@ -29,11 +29,8 @@ from esep.topics import ADMIN, all_topics
 _SHOWN_MAX = 20  # Keys of a difference; the rest is counted.
 _OF_PERSONS = {".csv", ".parquet"}
 
-reference = typer.Typer(
+reference = command_group(
     name="reference",
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
     no_args_is_help=True,
     help="""Reference data: organizers, barred organizers and resources, holidays, restricted persons.
 

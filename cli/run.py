@@ -17,9 +17,8 @@ from typing import Annotated
 
 import typer
 
-from esep.cli.output import err
+from esep.cli.output import err, library_missing
 from esep.cli.reference import load_first, make_topics
-from esep.errors import SettingInvalid
 from esep.keys import make_routing_key
 from esep.receipt_keys import SIGNING_DAYS, make_receipt_keys, renew_signing_key
 from esep.register import load_register
@@ -57,10 +56,7 @@ def run(part: Annotated[Part, typer.Argument(help="Which part.")]) -> None:
         if error.name is None or error.name.startswith("esep"):
             raise
         extra = {Part.LOADER: "sink", Part.GATEWAY: "gateway"}.get(part, "apps")
-        raise SettingInvalid(
-            f"{part.value} needs the library {error.name}, which is not installed",
-            hint=f"install it with: pip install 'esep[{extra}]'",
-        ) from error
+        raise library_missing(part.value, error.name, extra) from error
     adopt(load_settings())
     main: Callable[[], int] = module.main
     raise typer.Exit(main())

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from esep.cli.context import AsJson
-from esep.cli.output import print_json, print_table
+from esep.cli.output import command_group, print_json, print_table
 from esep.errors import SettingInvalid
 from esep.registry import LEVEL, Registry, subject_of
 from esep.schemas import all_schemas
@@ -21,11 +21,8 @@ from esep.settings import load_settings
 
 Url = Annotated[str, typer.Option("--registry", help="Its address; none: ESEP_SCHEMA_REGISTRY_URL.")]
 
-schemas = typer.Typer(
+schemas = command_group(
     name="schemas",
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
     no_args_is_help=True,
     help="""The schemas in a registry with Confluent's interface.
 

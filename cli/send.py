@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from esep.access_files import AccessFiles, read_bundle
-from esep.cli.context import ACCESS_DIR, DATA_DIR, AsJson, DataDir, names_brokers, settings_of
+from esep.cli.context import ACCESS_DIR, DATA_DIR, Access, AsJson, DataDir, Servers, names_brokers, settings_of
 from esep.cli.output import err, out, print_json, print_table
 from esep.errors import FileUnusable, SettingInvalid, UsageError
 from esep.kafka_wire import connect_any
@@ -76,15 +76,8 @@ def send(
         Path | None, typer.Option(help="Your private key (PEM) for --to-file; `esep medium key` makes one.")
     ] = None,
     lang: Annotated[Language, typer.Option(help="Language of the reasons.")] = "en",
-    bootstrap_servers: Annotated[
-        str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
-    ] = None,
-    access: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder that the authority gave this organizer; by default that of `esep up`, if it has one."
-        ),
-    ] = None,
+    bootstrap_servers: Servers = None,
+    access: Access = None,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:

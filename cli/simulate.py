@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.context import DATA_DIR, AsJson, DataDir, Servers, settings_of
 from esep.cli.output import out, print_json, print_table
 from esep.errors import FileUnusable, UsageError
 from esep.producers.progress import SendProgress
@@ -72,9 +72,7 @@ def simulate(
         typer.Option("--out", help="New Parquet file: per message where it lies, and what intake must say."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Wait for the receipts and compare.")] = False,
-    bootstrap_servers: Annotated[
-        str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
-    ] = None,
+    bootstrap_servers: Servers = None,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:

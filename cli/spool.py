@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from esep.cli.context import AsJson
-from esep.cli.output import out, print_json, print_table
+from esep.cli.output import command_group, out, print_json, print_table
 from esep.cli.send import key_content
 from esep.clock import ALMATY, to_ms
 from esep.errors import UsageError
@@ -29,14 +29,11 @@ from esep.producers.to_medium import write_new
 
 SpoolFile = Annotated[Path, typer.Argument(help="The spool of an OrganizerClient.", show_default=False)]
 
-spool = typer.Typer(
+spool = command_group(
     help="""Look into an organizer's spool, copy it, prune it.
 
     Example: [bold]esep spool status esep.spool[/]""",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
 )
 
 

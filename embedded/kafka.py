@@ -27,16 +27,13 @@ from esep.embedded.kafka_plan import BrokerPlan, plan_broker, plan_cluster
 from esep.embedded.kafka_ready import Readiness
 from esep.embedded.kafka_runtime import KafkaRuntime, argument_file, format_arguments
 from esep.embedded.ports import port_is_free
-from esep.embedded.process import ManagedProcess, tail
+from esep.embedded.process import ManagedProcess, Service, tail
 from esep.errors import BrokerUnavailable, SettingInvalid
 from esep.keys import write_secret
 from esep.security import PLAIN
 from esep.topics import ADMIN
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from esep.access_files import AccessFiles
     from esep.embedded.java import Java
 
@@ -49,7 +46,7 @@ BETWEEN_ASKS_S = 0.02
 _log = logging.getLogger(__name__)
 
 
-class KafkaBroker:
+class KafkaBroker(Service):
     """One broker. `start`, `wait_ready`, `stop`; as a context manager all three.
 
     place: the data directory of a broker that is alone, on ports chosen the first time and kept; or a plan that says
@@ -148,20 +145,6 @@ class KafkaBroker:
         """Let it run on (SIGCONT)."""
         self._running().resume()
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     def _running(self) -> ManagedProcess:
         if self._process is None:
             raise SettingInvalid(f"Kafka broker {self.plan.node_id} has not been started", hint="call start() first")
@@ -204,7 +187,7 @@ class KafkaBroker:
         )
 
 
-class KafkaCluster:
+class KafkaCluster(Service):
     """Several brokers with replicated topics: three or more keep two replicas in sync and survive the loss of one.
 
     `brokers` are in the order of their node ids, from 1 on; each can be killed, paused and started by itself.
@@ -248,20 +231,6 @@ class KafkaCluster:
             broker.terminate()
         for broker in self.brokers:
             broker.stop(max(0.0, deadline - time.monotonic()))
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def prepare(java: Java | None = None) -> KafkaRuntime:

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -124,7 +125,36 @@ class ProcessIdentity:
         return True
 
 
-class ManagedProcess:
+class Service(ABC):
+    """A context manager for what is started, and stopped in the end."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it. Does not wait until it is ready."""
+
+    @abstractmethod
+    def stop(self) -> object:
+        """End it. Without effect if it does not run."""
+
+    def wait_ready(self) -> None:  # noqa: B027 - not all of them can be asked
+        """Return as soon as it answers."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class ManagedProcess(Service):
     """A child process with a log file, in a process group of its own: Ctrl-C in the terminal does not reach it.
 
     name: what error texts call it. env: all of its environment (default: ours). pid_path: where its identity is kept
@@ -232,15 +262,6 @@ class ManagedProcess:
     def log_tail(self, lines: int = 15) -> str:
         """Return the last lines of what it printed, at most 8 kB, for an error text."""
         return tail(self.log_path, lines)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         program = shutil.which(self._command[0], path=self._env.get("PATH"))

@@ -24,7 +24,7 @@ from esep.access_files import AccessFiles
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker, KafkaCluster
 from esep.embedded.kafka_plan import REPLICATION
-from esep.embedded.process import ManagedProcess
+from esep.embedded.process import ManagedProcess, Service
 from esep.errors import InvariantBroken, PartUnready, PlaceTaken, SettingInvalid, UsageError
 from esep.keys import make_routing_key
 from esep.receipt_keys import make_receipt_keys
@@ -231,6 +231,6 @@ def _brokers(
     return KafkaCluster(count, data_dir, die_with_parent=die_with_parent, access=access)
 
 
-def _start(service: KafkaBroker | KafkaCluster | ClickHouseServer) -> None:
+def _start(service: Service) -> None:
     service.start()
     service.wait_ready()

@@ -17,12 +17,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from esep.keys import private_pem
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
 CA_DAYS = 3650
 BROKER_DAYS = 397  # What browsers and most TLS libraries take at the most; renewed by `esep access renew`.
-EARLIER = timedelta(minutes=5)  # So that a client whose clock is a little behind takes a new certificate.
+_EARLIER = timedelta(minutes=5)  # So that a client whose clock is a little behind takes a new certificate.
 BROKER_NAME = "broker"  # The principal of brokers among themselves.
 
 
@@ -36,15 +40,15 @@ class Issued(NamedTuple):
 def make_ca(now: datetime) -> Issued:
     """Return a new authority. now: UTC, when it begins to be valid."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("esep Kafka CA")
+    name = common_name("esep Kafka CA")
     certificate = (
-        _certificate(name, name, key, now, CA_DAYS)
+        unsigned(name, name, key.public_key(), now, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return Issued(_key_pem(key), _pem(certificate))
+    return Issued(private_pem(key).decode(), _pem(certificate))
 
 
 def make_broker_certificate(ca: Issued, hosts: Sequence[str], now: datetime, days: int = BROKER_DAYS) -> Issued:
@@ -58,7 +62,7 @@ def make_broker_certificate(ca: Issued, hosts: Sequence[str], now: datetime, day
     key = ec.generate_private_key(ec.SECP256R1())
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     certificate = (
-        _certificate(_name(BROKER_NAME), ca_certificate.subject, key, now, days)
+        unsigned(common_name(BROKER_NAME), ca_certificate.subject, key.public_key(), now, days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(both), critical=False)
@@ -66,25 +70,35 @@ def make_broker_certificate(ca: Issued, hosts: Sequence[str], now: datetime, day
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    return Issued(_key_pem(key), _pem(certificate))
+    return Issued(private_pem(key).decode(), _pem(certificate))
 
 
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, days: int
+def unsigned(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: CertificatePublicKeyTypes,
+    now: datetime,
+    days: int,
+    serial: int | None = None,
 ) -> x509.CertificateBuilder:
+    """Return what every certificate of ours begins with, valid from now (UTC) on for so many days.
+
+    serial: random unless given.
+    """
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - EARLIER)
+        .public_key(key)
+        .serial_number(serial or x509.random_serial_number())
+        .not_valid_before(now - _EARLIER)
         .not_valid_after(now + timedelta(days=days))
     )
 
 
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+def common_name(text: str) -> x509.Name:
+    """Return a name that consists of a common name alone."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
@@ -106,11 +120,6 @@ def _alternative(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    private = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption()).decode()
 
 
 def _pem(certificate: x509.Certificate) -> str:

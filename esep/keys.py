@@ -11,11 +11,15 @@ import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from esep.errors import SettingInvalid
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 _ROUTING_KEY_BYTES = 32
 
@@ -27,11 +31,17 @@ def make_routing_key(path: Path) -> None:
 
 def make_signing_key(path: Path) -> None:
     """Write a new Ed25519 key (PEM, PKCS 8) unless there is one, and its public half beside it as <name>.pub."""
-    pkcs8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_once(path, Ed25519PrivateKey.generate().private_bytes(*pkcs8))
+    write_once(path, private_pem(Ed25519PrivateKey.generate()))
     public = load_private_key(path.read_bytes(), str(path)).public_key()
     info = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     path.with_suffix(".pub").write_bytes(public.public_bytes(*info))
+
+
+def private_pem(key: PrivateKeyTypes) -> bytes:
+    """Return a private key as a PEM text (PKCS 8, not encrypted)."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def load_private_key(pem: bytes, what: str) -> Ed25519PrivateKey:

@@ -12,7 +12,7 @@ needs it for a moment, the running line never.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,16 +20,15 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.x509.oid import NameOID
 
+from esep.certificates import common_name, unsigned
 from esep.errors import SettingInvalid
-from esep.keys import key_id, load_private_key, write_once, write_secret
+from esep.keys import key_id, load_private_key, private_pem, write_once, write_secret
 
 ROOT_KEY, ROOT_CERTIFICATE, SIGNING_KEY = "receipt-root.key", "receipt-root.crt", "receipt.key"
 ROOT_DAYS = 30 * 365
 SIGNING_DAYS = 366  # A new key each year, with a day to spare.
 _SIGNATURE_HEAD = b"\x03\x41\x00"  # DER: a bit string of 64 bytes, none of their bits unused.
-_EARLIER = timedelta(minutes=5)  # So that a clock a little behind takes a new certificate.
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,10 @@ class SigningKey:
 
 def self_signed(key: Ed25519PrivateKey, now: datetime, serial: int | None = None) -> x509.Certificate:
     """Return the certificate of a root. now: UTC, when it begins to be valid. serial: random unless given."""
-    name = _name("esep receipts root")
+    name = common_name("esep receipts root")
     usage = x509.BasicConstraints(ca=True, path_length=0)
-    return _builder(name, name, key, now, ROOT_DAYS, serial).add_extension(usage, critical=True).sign(key, None)
+    built = unsigned(name, name, key.public_key(), now, ROOT_DAYS, serial)
+    return built.add_extension(usage, critical=True).sign(key, None)
 
 
 def certified(
@@ -70,15 +70,16 @@ def certified(
     serial: int | None = None,
 ) -> SigningKey:
     """Return a signing key with a certificate of the root for so many days."""
-    name, usage = _name(f"esep receipts {key_id(key.public_key())}"), x509.BasicConstraints(ca=False, path_length=None)
-    unsigned = _builder(name, root.subject, key, now, days, serial).add_extension(usage, critical=True)
-    return SigningKey(key, unsigned.sign(root_key, None))
+    name = common_name(f"esep receipts {key_id(key.public_key())}")
+    usage = x509.BasicConstraints(ca=False, path_length=None)
+    built = unsigned(name, root.subject, key.public_key(), now, days, serial)
+    return SigningKey(key, built.add_extension(usage, critical=True).sign(root_key, None))
 
 
 def make_receipt_keys(directory: Path, now: datetime) -> None:
     """Make the root and a first signing key in a directory, unless they are there. now: UTC."""
     root = Ed25519PrivateKey.generate()
-    if write_once(directory / ROOT_KEY, _key_pem(root)):
+    if write_once(directory / ROOT_KEY, private_pem(root)):
         (directory / ROOT_CERTIFICATE).write_bytes(self_signed(root, now).public_bytes(serialization.Encoding.PEM))
     if not (directory / SIGNING_KEY).exists():
         renew_signing_key(directory, now)
@@ -92,7 +93,7 @@ def renew_signing_key(directory: Path, now: datetime, days: int = SIGNING_DAYS) 
     root_key = load_private_key(_read(directory / ROOT_KEY), ROOT_KEY)
     root = load_root(_read(directory / ROOT_CERTIFICATE))
     made = certified(Ed25519PrivateKey.generate(), root_key, root, now, days)
-    pem = _key_pem(made.key) + made.certificate.public_bytes(serialization.Encoding.PEM)
+    pem = private_pem(made.key) + made.certificate.public_bytes(serialization.Encoding.PEM)
     write_secret(directory / SIGNING_KEY, pem.decode())
     return made
 
@@ -152,30 +153,6 @@ def _verify_issued(certificate: x509.Certificate, root: x509.Certificate) -> Non
         certificate.verify_directly_issued_by(root)
     except (InvalidSignature, TypeError) as error:
         raise ValueError("its certificate was not issued by the root") from error
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: Ed25519PrivateKey, now: datetime, days: int, serial: int | None
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(serial or x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
-        .not_valid_after(now + timedelta(days=days))
-    )
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def _key_pem(key: Ed25519PrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def _read(path: Path) -> bytes:

@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from esep.admin import NO_LEADER_YET
 from esep.codec import INDEX, decode, empty_frame, encode
 from esep.errors import BrokerUnavailable, InvariantBroken, SettingInvalid
+from esep.outsider import outsider
 from esep.reference import REFERENCE_DELAY_MS, Difference, Fact, Load, Reference
 from esep.restrictions import Entries, entries_in, records_of
 from esep.schemas import schema
@@ -58,13 +59,9 @@ class ReferenceReader:
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 0})
         self._consumer = ck.Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
-                **security,
-                "enable.auto.commit": False,
+                **outsider(bootstrap_servers, INTAKE, security),  # A name that intake may use.
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
-                "group.id": INTAKE,  # The client wants one, and this one intake may name; it is not joined.
-                "isolation.level": "read_committed",
                 "log_level": 0,
                 "queued.max.messages.kbytes": 4096,
             }

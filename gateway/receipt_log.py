@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from esep.outsider import organizers_own
 from esep.security import PLAIN
-from esep.topics import organizer_groups, receipts_topic
+from esep.topics import receipts_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,12 @@ class ReceiptLog:
     def __init__(self, organizer_bin: str, bootstrap_servers: str, security: Mapping[str, str] = PLAIN) -> None:
         self.topic = receipts_topic(organizer_bin)
         self._organizer_bin = organizer_bin
-        self._config = {**_config(bootstrap_servers, organizer_bin), **security}
+        self._config = organizers_own(organizer_bin, bootstrap_servers, security) | {
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 100,
+            "reconnect.backoff.max.ms": 1000,
+        }
         self._consumer: Consumer | None = None
         self._lock = threading.Lock()
 
@@ -100,17 +105,3 @@ def _is_end(message: Message) -> bool:
     if error is not None and error.code() != KafkaError._PARTITION_EOF:
         raise KafkaException(error)
     return error is not None
-
-
-def _config(bootstrap_servers: str, organizer_bin: str) -> dict[str, object]:
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "group.id": f"{organizer_groups(organizer_bin)}{uuid.uuid4()}",  # librdkafka wants one; it stays empty.
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "enable.partition.eof": True,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "error",
-        "fetch.wait.max.ms": 100,
-        "reconnect.backoff.max.ms": 1000,
-    }

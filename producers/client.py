@@ -19,8 +19,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
+from esep.closing import Closing
 from esep.errors import BrokerUnavailable, EsepError, SpoolUnwritable, UsageError
 from esep.producers.answers import State
 from esep.producers.courier import Courier
@@ -72,7 +73,7 @@ class ClientStatus:
     faults: tuple[EsepError, ...]
 
 
-class OrganizerClient:
+class OrganizerClient(Closing):
     """Reports one organizer's events. For any number of threads; one client per spool.
 
     receipt_root: the authority's certificate; without it no receipt is read, and events stay SENT. security: see
@@ -214,9 +215,6 @@ class OrganizerClient:
         with self._reading:
             self._closed = True
         self._ending.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

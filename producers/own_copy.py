@@ -12,11 +12,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, overload
 
 import polars as pl
 import pyarrow.parquet as pq
 
+from esep.closing import Closing
 from esep.errors import FileUnusable
 from esep.identifiers import masked
 from esep.producers.spool_reader import SpoolReader
@@ -24,7 +25,6 @@ from esep.producers.spool_reader import SpoolReader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-    from types import TracebackType
 
     Row = tuple[str, int, bytes]  # Stream, sequence, message.
 
@@ -32,7 +32,7 @@ _PAGE_ROWS = 20_000
 _COLUMNS = ["organizer_bin", "stream_id", "sequence", "value"]
 
 
-class OwnCopy:
+class OwnCopy(Closing):
     """The digests of an organizer's messages. paths: spools and exports, told apart by what is in them.
 
     Raises FileUnusable for a file that is neither, another organizer's, or contradicts another one.
@@ -76,14 +76,6 @@ class OwnCopy:
     def close(self) -> None:
         """Forget all of it."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _take(self, path: Path, organizer_bin: str) -> None:
         pages = _export_pages(path, organizer_bin) if _is_parquet(path) else _spool_pages(path, organizer_bin)

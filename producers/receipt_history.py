@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from esep.errors import BrokerUnavailable
+from esep.outsider import organizers_own
 from esep.producers.faults import fault_of, is_final
-from esep.topics import organizer_groups, receipts_topic
+from esep.topics import receipts_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,19 +38,8 @@ def receipts_there(
     security: as `OrganizerClient` has it.
     """
     topic = receipts_topic(organizer_bin)
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "group.id": f"{organizer_groups(organizer_bin)}{uuid.uuid4()}",  # librdkafka wants one; it stays empty.
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            **security,
-        },
-        logger=_log,
-    )
+    config = organizers_own(organizer_bin, bootstrap_servers, security)
+    consumer = Consumer(config | {"enable.partition.eof": True, "auto.offset.reset": "earliest"}, logger=_log)
     try:
         if (known := consumer.list_topics(topic, timeout=news_s_max).topics[topic].error) is not None:
             raise fault_of(known, topic, bootstrap_servers)

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from esep.admin import NO_LEADER_YET
+from esep.closing import Closing
+from esep.outsider import organizers_own
 from esep.producers.faults import fault_of, is_final, no_topic
 from esep.producers.receipts import ReceiptContent, open_receipt
 from esep.security import PLAIN
-from esep.topics import organizer_groups, receipts_topic
+from esep.topics import receipts_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from cryptography.x509 import Certificate
 
@@ -31,7 +31,7 @@ _ASK_AGAIN_S = 0.05
 _log = logging.getLogger(__name__)
 
 
-class ReceiptReader:
+class ReceiptReader(Closing):
     """The receipts of one organizer. root: the authority's certificate; without it signatures are not verified.
 
     security: as `OrganizerClient` has it.
@@ -48,7 +48,12 @@ class ReceiptReader:
         self.topic = receipts_topic(organizer_bin)
         self._bootstrap_servers = bootstrap_servers
         self._root = root
-        self._consumer = Consumer({**_config(bootstrap_servers, organizer_bin), **security}, logger=_log)
+        config = organizers_own(organizer_bin, bootstrap_servers, security) | {
+            "auto.offset.reset": "earliest",  # Only if what was the end has been removed meanwhile.
+            "fetch.wait.max.ms": 100,
+            "reconnect.backoff.max.ms": 1000,
+        }
+        self._consumer = Consumer(config, logger=_log)
 
     def start(self, timeout_s: float = 10.0) -> None:
         """Note where the topic ends now: what comes later is read. BrokerUnavailable or SettingInvalid if it cannot.
@@ -101,14 +106,6 @@ class ReceiptReader:
         """Leave the brokers."""
         self._consumer.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _ends(self, timeout_s: float) -> list[TopicPartition]:
         metadata = self._consumer.list_topics(timeout=timeout_s).topics.get(self.topic)
         if metadata is None:
@@ -117,16 +114,3 @@ class ReceiptReader:
         for part in parts:
             part.offset = self._consumer.get_watermark_offsets(part, timeout=timeout_s)[1]
         return parts
-
-
-def _config(bootstrap_servers: str, organizer_bin: str) -> dict[str, object]:
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "group.id": f"{organizer_groups(organizer_bin)}{uuid.uuid4()}",  # librdkafka wants one; it stays empty.
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest",  # Only if what was the end has been removed meanwhile.
-        "fetch.wait.max.ms": 100,
-        "reconnect.backoff.max.ms": 1000,
-    }

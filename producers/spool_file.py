@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,20 +51,13 @@ def open_spool(path: Path, organizer_bin: str) -> sqlite3.Connection:
 
     Raises FileUnusable for a file that is none of ours or another organizer's. The caller holds the lock.
     """
-    try:
-        file = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            if not file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                _create(file, path, organizer_bin)
-            _refuse_other_file(file, path)
-            _refuse_other_organizer(file, path, organizer_bin)
-            file.execute("PRAGMA synchronous = FULL")  # With WAL: each commit waits for the disk.
-            file.execute("DELETE FROM notices WHERE stream IS NULL")  # They wait for acknowledgements of one process.
-        except BaseException:
-            file.close()
-            raise
-    except sqlite3.Error as error:
-        raise _unusable(path, error) from error
+    with _looked_at(path, read_only=False) as file:
+        if not file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            _create(file, path, organizer_bin)
+        _refuse_other_file(file, path)
+        _refuse_other_organizer(file, path, organizer_bin)
+        file.execute("PRAGMA synchronous = FULL")  # With WAL: each commit waits for the disk.
+        file.execute("DELETE FROM notices WHERE stream IS NULL")  # They wait for acknowledgements of one process.
     return file
 
 
@@ -88,22 +82,29 @@ def _create(file: sqlite3.Connection, path: Path, organizer_bin: str) -> None:
 
 def read_spool(path: Path) -> sqlite3.Connection:
     """Return a connection that only reads, beside whoever writes; FileUnusable if it is no spool."""
+    with _looked_at(path, read_only=True) as file:
+        _refuse_other_file(file, path)
+    return file
+
+
+@contextmanager
+def _looked_at(path: Path, *, read_only: bool) -> Iterator[sqlite3.Connection]:
+    """Open a file, which stays open if nothing is wrong with it: what SQLite finds becomes FileUnusable."""
     try:
         file = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro",
-            uri=True,
+            f"{path.resolve().as_uri()}?mode=ro" if read_only else path,
+            uri=read_only,
             timeout=_BUSY_S,
             isolation_level=None,
             check_same_thread=False,
         )
         try:
-            _refuse_other_file(file, path)
+            yield file
         except BaseException:
             file.close()
             raise
     except sqlite3.Error as error:
         raise _unusable(path, error) from error
-    return file
 
 
 def _refuse_other_file(file: sqlite3.Connection, path: Path) -> None:

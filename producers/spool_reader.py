@@ -8,15 +8,15 @@ Promises  changes nothing, waits for nobody, and holds one event at a time in me
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from esep.closing import Closing
 from esep.producers.answers import State
 from esep.producers.spool_file import read_spool
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
 _UNSENT = """
 SELECT e.id, s.stream_id, e.value FROM events AS e INDEXED BY unsent JOIN streams AS s ON s.id = e.stream
@@ -51,7 +51,7 @@ class StreamDay(NamedTuple):
     last: int
 
 
-class SpoolReader:
+class SpoolReader(Closing):
     """Reads the spool at `path`. Raises FileUnusable if it is none."""
 
     def __init__(self, path: Path) -> None:
@@ -131,11 +131,3 @@ class SpoolReader:
     def close(self) -> None:
         """Leave the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

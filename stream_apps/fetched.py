@@ -17,6 +17,7 @@ from aiokafka.errors import CorruptRecordException
 
 from esep.errors import BrokerUnavailable
 from esep.lineage import TopicPartition
+from esep.outsider import outsider
 from esep.security import PLAIN
 from esep.stream_apps.stage import Batch
 
@@ -90,17 +91,8 @@ def reread_with(bootstrap_servers: str, group: str, security: Mapping[str, str] 
     """Return a reader by librdkafka, for blocks that aiokafka cannot read: it wants header names to be UTF-8."""
 
     def reread(source: TopicPartition, first: int, end: int) -> list[Row]:
-        consumer = ck.Consumer(
-            {
-                "auto.offset.reset": "error",
-                "bootstrap.servers": bootstrap_servers,
-                **security,
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "group.id": group,  # It is not joined, and nothing is committed; librdkafka wants a name.
-                "isolation.level": "read_committed",
-            }
-        )
+        config = outsider(bootstrap_servers, group, security)
+        consumer = ck.Consumer(config | {"auto.offset.reset": "error", "enable.partition.eof": True})
         try:
             consumer.list_topics(source.topic, REREAD_S_MAX)  # Without it the leader is looked for once a second only.
             consumer.assign([ck.TopicPartition(*source, first)])

@@ -21,6 +21,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from esep.errors import BrokerUnavailable, InvariantBroken, PositionMismatch
 from esep.lineage import POSITION_KEY, Position, TopicPartition
+from esep.outsider import outsider
 from esep.security import PLAIN
 from esep.stream_apps.stage import PartitionState
 
@@ -156,7 +157,7 @@ def restore(
     states: dict[TopicPartition, PartitionState[S]] = {}
     try:
         while missing := [source for source in partitions if source not in states]:
-            consumer = ck.Consumer({**_settings(group, bootstrap_servers), **security}, logger=LOG)
+            consumer = ck.Consumer(_settings(group, bootstrap_servers, security), logger=LOG)
             admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 4}, logger=LOG)
             try:
                 found = _restore_with(consumer, admin, stage, missing, kept, in_force, deadline)
@@ -294,15 +295,12 @@ def _offsets(admin: AdminClient, partitions: Iterable[TopicPartition], which: Of
     return {TopicPartition(key.topic, key.partition): future.result().offset for key, future in futures.items()}
 
 
-def _settings(group: str, bootstrap_servers: str) -> dict[str, object]:
+def _settings(group: str, bootstrap_servers: str, security: Mapping[str, str]) -> dict[str, object]:
     return {
+        **outsider(bootstrap_servers, group, security),  # Only the group's offsets are asked for; it is not joined.
         "auto.offset.reset": "error",
-        "bootstrap.servers": bootstrap_servers,
-        "enable.auto.commit": False,
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 10,  # The end of a partition is reported with an empty answer: let it come soon.
-        "group.id": group,  # Only its offsets are asked for; it is not joined.
-        "isolation.level": "read_committed",
         "retry.backoff.max.ms": 100,  # An offset in an open transaction is asked for again by librdkafka, at this pace.
         "retry.backoff.ms": 20,
     }

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
+from tests.producers.bets import new_bin
+from tests.producers.fake_intake import make_topics
 from tests.support.examples import examples
 from tests.support.registry import registry as running_registry
 from tests.support.secured import Secured, secured_line
@@ -40,6 +42,14 @@ def broker() -> Iterator[KafkaBroker]:
     """One real broker; name topics, groups and transactional ids after the test, since others use it too."""
     with tempfile.TemporaryDirectory(prefix="esep-kafka-") as data_dir, KafkaBroker(Path(data_dir)) as started:
         yield started
+
+
+@pytest.fixture
+def organizer(broker: KafkaBroker) -> str:
+    """Give a BIN whose topics exist, and that no other test uses."""
+    organizer_bin = new_bin()
+    make_topics(broker.bootstrap_servers, organizer_bin)
+    return organizer_bin
 
 
 @pytest.fixture(scope="session")

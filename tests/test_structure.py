@@ -382,10 +382,7 @@ def unsecured_clients(path: Path) -> list[int]:
 
 
 SECURED_BY_CALLER = {  # Module → where the properties of security join its configuration.
-    "producers/receipt_reader.py": "ReceiptReader adds them where it makes its consumer",
     "esep/delivery.py": "Delivery adds them where it makes its producer",
-    "gateway/receipt_log.py": "ReceiptLog adds them where it makes its consumer",
-    "stream_apps/handover.py": "restore adds them where it makes its consumer",
     "esep/access_files.py": "the text of a bundle, which names the security itself",
 }
 

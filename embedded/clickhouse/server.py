@@ -18,13 +18,11 @@ import time
 from typing import TYPE_CHECKING
 
 from esep.embedded.ports import free_ports, port_is_free
-from esep.embedded.process import ManagedProcess
+from esep.embedded.process import ManagedProcess, Service
 from esep.errors import PartUnready, SettingInvalid
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
 HOST = "127.0.0.1"
 READY_S = 60.0  # It takes 1 s; two cores shared with a whole test run may need twenty times that.
@@ -33,7 +31,7 @@ _ANSWER_S = 1.0
 _BETWEEN_ASKS_S = 0.02
 
 
-class ClickHouseServer:
+class ClickHouseServer(Service):
     """One server. `start`, `wait_ready`, `stop`; as a context manager all three.
 
     port: by default the one that the data directory has had, or a free one. users_file: see `users`; by default one
@@ -127,20 +125,6 @@ class ClickHouseServer:
     def resume(self) -> None:
         """Let it run on (SIGCONT)."""
         self.process.resume()
-
-    def __enter__(self) -> Self:
-        self.start()
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _kept_port(self, wanted: int | None) -> int:
         kept = self.data_dir / "server.json"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from esep.sinks.clickhouse.lines import Line
+
 _FONT = "OpenSans"
 _MARGIN_MM = 20
 _SIZES_PT = {"title": 14, "head": 10, "section": 11, "item": 10, "reason": 10}
@@ -25,8 +27,8 @@ _BEFORE_MM = {"title": 0, "head": 0, "section": 4, "item": 1, "reason": 1}
 _LINE_HEIGHT = 0.5  # Millimetres per point of size: 1.4 lines.
 
 
-def paper(title: str, dated_at: datetime, pages: Iterable[Iterable[tuple[str, str]]]) -> bytes:
-    """Return lines (kind and text) as a PDF (A4), each of `pages` beginning on a page of its own.
+def paper(title: str, dated_at: datetime, pages: Iterable[Iterable[Line]]) -> bytes:
+    """Return lines as a PDF (A4), each of `pages` beginning on a page of its own.
 
     dated_at: what the file says of when it was made: a date of its content, never the clock's.
     """

@@ -14,6 +14,7 @@ import confluent_kafka as ck
 from confluent_kafka import KafkaError, KafkaException
 
 from esep.errors import BrokerUnavailable, InvariantBroken
+from esep.outsider import outsider
 from esep.security import PLAIN
 from esep.sinks.clickhouse.frames import Records
 from esep.topics import LOADER
@@ -39,18 +40,8 @@ def read_range(
 
     Raises InvariantBroken if the range is not there any more, BrokerUnavailable if reading makes no progress.
     """
-    consumer = ck.Consumer(
-        {
-            "auto.offset.reset": "error",
-            "bootstrap.servers": bootstrap_servers,
-            **security,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "group.id": LOADER,  # Asked for by librdkafka; never joined, for nothing is subscribed to.
-            "isolation.level": "read_committed",
-            "log_level": 3,
-        }
-    )
+    config = outsider(bootstrap_servers, LOADER, security)
+    consumer = ck.Consumer(config | {"auto.offset.reset": "error", "log_level": 3})
     try:
         consumer.assign([ck.TopicPartition(*source, first)])
         yield from _chunks(consumer, source, first, end)

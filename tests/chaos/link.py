@@ -13,9 +13,9 @@ import contextlib
 import socket
 import struct
 import threading
-from types import TracebackType
 from typing import Self
 
+from esep.closing import Closing
 from tests.chaos.schedule import CUT, DELAY, HALF_OPEN
 
 HOST = "127.0.0.1"
@@ -25,7 +25,7 @@ _PIECE_BYTES = 64 * 1024
 _START_S = 10.0
 
 
-class Link:
+class Link(Closing):
     """The wire. `port`: where clients find it. As a context manager it is there until the end."""
 
     def __init__(self, target_port: int) -> None:
@@ -51,11 +51,6 @@ class Link:
         self._thread.start()
         assert self._is_up.wait(_START_S), "the proxy did not start"
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _set(self, state: str) -> None:
         if state == CUT or self._state == HALF_OPEN:  # After lost answers nothing that follows would make sense.

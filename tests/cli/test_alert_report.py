@@ -5,34 +5,18 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from esep.cli.main import app
 from esep.cli.output import out
 from esep.errors import SettingInvalid, UsageError
 from tests.support.alert_books import FRIDAY_NOON, MILLION, PERSON, AlertBooks
-
-if TYPE_CHECKING:
-    from esep.embedded.clickhouse import ClickHouseServer
+from tests.support.command import command
 
 pytestmark = pytest.mark.clickhouse
-
-
-def esep(*arguments: object) -> Result:
-    words = ["alerts", *map(str, arguments)]
-    return CliRunner().invoke(app, words, env={"COLUMNS": "250", "TERM": "dumb"})
-
-
-@pytest.fixture
-def books(clickhouse: ClickHouseServer, monkeypatch: pytest.MonkeyPatch) -> AlertBooks:
-    made = AlertBooks(clickhouse)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_URL", made.settings.clickhouse_url)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_DATABASE", made.settings.clickhouse_database)
-    return made
+esep = partial(command, "alerts")
 
 
 def test_mandatory_alerts_are_listed_by_time_left_until_they_are_reported(

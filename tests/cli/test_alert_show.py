@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from functools import partial
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from esep.cli.main import app
 from esep.errors import UsageError
 from tests.support.alert_books import ALATAU, ESIL, PERSON, AlertBooks
+from tests.support.command import command
 
-if TYPE_CHECKING:
-    from esep.embedded.clickhouse import ClickHouseServer
-
-
-def esep(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["alerts", *arguments], env={"COLUMNS": "200", "TERM": "dumb"})
-
-
-@pytest.fixture
-def books(clickhouse: ClickHouseServer, monkeypatch: pytest.MonkeyPatch) -> AlertBooks:
-    made = AlertBooks(clickhouse)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_URL", made.settings.clickhouse_url)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_DATABASE", made.settings.clickhouse_database)
-    return made
+esep = partial(command, "alerts")
 
 
 @pytest.mark.clickhouse

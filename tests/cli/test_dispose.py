@@ -5,37 +5,22 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from functools import partial
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-from typer.testing import CliRunner, Result
 
 from esep.admin import create_topics
-from esep.cli.main import app
 from esep.codec import decode_one
 from esep.embedded.kafka import KafkaBroker
 from esep.errors import UsageError
 from esep.schemas import schema
 from esep.topics import DISPOSITIONS, all_topics
 from tests.support.alert_books import MILLION, PERSON, AlertBooks
+from tests.support.command import command
 
-if TYPE_CHECKING:
-    from esep.embedded.clickhouse import ClickHouseServer
-
+esep = partial(command, "alerts", "dispose")
 REASON = ("--reason", "As the books have it.")
-
-
-def esep(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["alerts", "dispose", *arguments], env={"COLUMNS": "200", "TERM": "dumb"})
-
-
-@pytest.fixture
-def books(clickhouse: ClickHouseServer, monkeypatch: pytest.MonkeyPatch) -> AlertBooks:
-    made = AlertBooks(clickhouse)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_URL", made.settings.clickhouse_url)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_DATABASE", made.settings.clickhouse_database)
-    return made
 
 
 @pytest.fixture

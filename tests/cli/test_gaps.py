@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from typer.testing import CliRunner, Result
 
-from esep.cli.main import app
 from esep.errors import UsageError
 from esep.producers.receipt_file import write_receipts
 from tests.producers.spooling import ORGANIZER
+from tests.support.command import command
 from tests.support.notice_books import ESIL, Books
 from tests.support.receipt_signing import ROOT_CERTIFICATE
 from tests.support.told_receipts import DESK, RECEIVED_AT, Organizer
@@ -22,9 +22,7 @@ from tests.support.told_receipts import DESK, RECEIVED_AT, Organizer
 if TYPE_CHECKING:
     from esep.embedded.clickhouse import ClickHouseServer
 
-
-def esep(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["gaps", *map(str, arguments)], env={"COLUMNS": "200", "TERM": "dumb"})
+esep = partial(command, "gaps")
 
 
 def test_organizer_sees_by_its_own_receipts_what_is_missing_and_since_when(tmp_path: Path) -> None:
@@ -55,8 +53,7 @@ def test_operator_sees_all_organizers_by_the_store_and_no_person(
     clickhouse: ClickHouseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     books, now = Books(clickhouse), datetime.now(UTC)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_URL", books.settings.clickhouse_url)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_DATABASE", books.settings.clickhouse_database)
+    books.show_to_commands(monkeypatch)
     assert esep().exit_code == 0
     books.receipt(ORGANIZER, now - timedelta(days=40), {"desk-1": [(2, 9)]})
     books.receipt(ESIL, now, {"desk-900101300007": [(1, number) for number in (1,)]})

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from esep import __version__
-from esep.cli import main
 from esep.cli.main import COMMANDS, Entry, app
+from esep.errors import SettingInvalid
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -32,7 +32,7 @@ def test_version_is_printed() -> None:
 def test_command_without_its_libraries_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COMMANDS, "sql", Entry("nosuchlibrary.sql", "sql", "sink"))
     answer = CliRunner().invoke(app, ["sql"])
-    assert isinstance(answer.exception, main.SettingInvalid)
+    assert isinstance(answer.exception, SettingInvalid)
     assert "pip install 'esep[sink]'" in answer.exception.hint
 
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from esep.cli.main import app
 from esep.cli.notices import document
 from esep.cli.operate import _notices_line
 from esep.errors import SettingInvalid, UsageError
 from esep.sinks.clickhouse.notices.record import Standing, complete_days
+from tests.support.command import command
 from tests.support.notice_books import ALATAU, ESIL, Books, at
 from tests.support.notices import persons_in
 
 if TYPE_CHECKING:
     from esep.embedded.clickhouse import ClickHouseServer
 
+esep = partial(command, "notices")
 YESTERDAY = complete_days(datetime.now(UTC))[-1]
 
 
@@ -31,13 +32,8 @@ def books(clickhouse: ClickHouseServer, monkeypatch: pytest.MonkeyPatch) -> Book
     made = Books(clickhouse)
     made.reject(ALATAU, "EMPTY", at(1, YESTERDAY), at(2, YESTERDAY))
     made.reject(ESIL, "UNDECODABLE", at(3, YESTERDAY))
-    monkeypatch.setenv("ESEP_CLICKHOUSE_URL", made.settings.clickhouse_url)
-    monkeypatch.setenv("ESEP_CLICKHOUSE_DATABASE", made.settings.clickhouse_database)
+    made.show_to_commands(monkeypatch)
     return made
-
-
-def esep(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["notices", *arguments])
 
 
 @pytest.mark.clickhouse

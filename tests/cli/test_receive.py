@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support.brokers import Broker
+
 ORGANIZER = "940140000385"
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 class Desk:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
@@ -13,18 +13,16 @@ from esep.access_files import AccessFiles, write_bundle
 from esep.cli import output
 from esep.cli.send import address_of, send
 from esep.errors import FileUnusable, MappingInvalid, SettingInvalid, UsageError
-from tests.producers.bets import DESK, lost, new_bin, won, write_file
-from tests.producers.fake_intake import FakeIntake, make_topics
+from tests.producers.bets import DESK, lost, won, write_file
+from tests.producers.fake_intake import FakeIntake
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.brokers import Broker
+
 ORGANIZER = "940140000385"
 NOWHERE = ("--bootstrap-servers", "127.0.0.1:1")
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 @pytest.fixture
@@ -41,17 +39,17 @@ def _send(*arguments: object) -> Result:
 
 
 @pytest.mark.kafka
-def test_program_reads_one_json_document_with_counts_and_reasons(broker: Broker, mapping: str, tmp_path: Path) -> None:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
+def test_program_reads_one_json_document_with_counts_and_reasons(
+    broker: Broker, organizer: str, mapping: str, tmp_path: Path
+) -> None:
     path = write_file(
         tmp_path / "desk-7.csv",
         won("t-1", at="2026-01-10T10:00:00Z"),
         lost("t-2", iin="900101300008"),
         lost("t-3", at="2026-01-10T11:00:00Z"),
     )
-    call = (path, "--organizer", organizer_bin, "--mapping", mapping, "--bootstrap-servers", broker.bootstrap_servers)
-    with FakeIntake(broker.bootstrap_servers, organizer_bin):
+    call = (path, "--organizer", organizer, "--mapping", mapping, "--bootstrap-servers", broker.bootstrap_servers)
+    with FakeIntake(broker.bootstrap_servers, organizer):
         first = _send(*call, "--json", "--lang", "kk")
         again = _send(*call, "--json")
         person = _send(*call, "--stream", "desk-7.b", "--rejected", tmp_path / "mend.csv")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -21,11 +21,9 @@ from tests.producers.fake_intake import FakeIntake, make_topics
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.brokers import Broker
+
 NOWHERE = ("--bootstrap-servers", "127.0.0.1:1")
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 def _simulate(*arguments: object) -> Result:

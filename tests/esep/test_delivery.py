@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -11,18 +11,10 @@ from confluent_kafka import KafkaError, KafkaException
 from esep.delivery import MESSAGE_BYTES_MAX, Delivery, Placed
 from esep.partitioner import partition_of
 from tests.producers.bets import new_bin
-from tests.producers.fake_intake import PARTITIONS, make_topics, read_events
+from tests.producers.fake_intake import PARTITIONS, read_events
 
-
-class Broker(Protocol):
-    bootstrap_servers: str
-
-
-@pytest.fixture
-def organizer(broker: Broker) -> str:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    return organizer_bin
+if TYPE_CHECKING:
+    from tests.support.brokers import Broker
 
 
 @pytest.mark.kafka

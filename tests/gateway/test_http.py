@@ -26,7 +26,6 @@ from esep.schemas import schema
 from esep.topics import events_topic
 from tests.gateway.served import Served, served
 from tests.gateway.test_body import as_json, body_of, lines_of
-from tests.producers.bets import new_bin
 from tests.producers.fake_intake import make_topics, read_events
 from tests.producers.test_receipt_reader import Writer
 from tests.stream_apps.intake.made_up import IIN, NOW, Line, Message, batch, message, source_of, wager
@@ -34,13 +33,6 @@ from tests.support.secured import OTHER, OURS, SPARE, Secured
 
 pytestmark = pytest.mark.kafka
 SMALL = Limits(body_bytes_max=64 * 1024, events_max=3, requests_max=3, organizer_requests_max=1, read_s=1.0)
-
-
-@pytest.fixture
-def organizer(broker: KafkaBroker) -> str:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    return organizer_bin
 
 
 @pytest.fixture

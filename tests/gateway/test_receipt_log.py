@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import confluent_kafka as ck
 import pytest
@@ -11,22 +11,18 @@ import pytest
 from esep.gateway import receipt_log
 from esep.gateway.receipt_log import ReceiptLog
 from tests.producers.bets import new_bin
-from tests.producers.fake_intake import make_topics
 from tests.producers.test_receipt_reader import Writer
+
+if TYPE_CHECKING:
+    from tests.support.brokers import Broker
 
 pytestmark = pytest.mark.kafka
 WAIT_S = 30.0
 
 
-class Broker(Protocol):
-    bootstrap_servers: str
-
-
 @pytest.fixture
-def writer(broker: Broker) -> Writer:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    return Writer(broker.bootstrap_servers, organizer_bin)
+def writer(broker: Broker, organizer: str) -> Writer:
+    return Writer(broker.bootstrap_servers, organizer)
 
 
 @pytest.fixture

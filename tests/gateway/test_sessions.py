@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,12 +14,11 @@ from tests.producers.bets import new_bin
 from tests.producers.fake_intake import make_topics
 from tests.support.secured import OTHER, OURS, SPARE, Secured
 
+if TYPE_CHECKING:
+    from tests.support.brokers import Broker
+
 pytestmark = pytest.mark.kafka
 NOWHERE = "127.0.0.1:1"
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 class Clock:

@@ -7,6 +7,8 @@ Promises  everything it starts has ended when its context ends
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +49,18 @@ class Line:
     def value(self, sql: str) -> Any:
         """Return the one value of a statement."""
         return next(iter(self.query(sql)[0].values()))
+
+    def command(self, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the `esep` command on this machine, with this environment."""
+        return subprocess.run(
+            [sys.executable, "-m", "esep.cli", *arguments, "--data-dir", str(self.stack.data_dir)],
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     def wait_until(self, what: str, holds: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
         """Return once something holds, tending to the apps meanwhile; AssertionError says what did not come."""

@@ -14,7 +14,6 @@ import socket
 import ssl
 import struct
 import subprocess
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -50,7 +49,7 @@ from esep.producers.sender import EventSender
 from esep.security import aiokafka_properties, librdkafka_properties
 from esep.sinks.clickhouse.reconcile import reconcile
 from esep.topics import ADMIN, Topic, all_topics, events_topic, receipts_topic
-from tests.integration.line import BETS, ROOT, Line, line
+from tests.integration.line import BETS, Line, line
 from tests.support.secured import ANSWER_S, BINS, OTHER, OURS, SPARE, Secured
 
 pytestmark = pytest.mark.kafka
@@ -452,12 +451,4 @@ def test_whole_line_works_with_the_planned_rights_and_no_more(tmp_path: Path) ->
 def _esep(up: Line, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the `esep` command as a user of this machine would, without any setting of its own."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("ESEP_")}
-    return subprocess.run(
-        [sys.executable, "-m", "esep.cli", *arguments, "--data-dir", str(up.stack.data_dir)],
-        env=env,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return up.command(env, *arguments)

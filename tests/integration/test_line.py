@@ -25,7 +25,7 @@ from esep.producers.sender import EventSender
 from esep.producers.summary import Outcome, Summary
 from esep.producers.synthetic import synthetic_iin
 from esep.topics import EVENT_BYTES_MAX, events_topic
-from tests.integration.line import BETS, ROOT, Line, line
+from tests.integration.line import BETS, Line, line
 from tests.integration.oracle import Posting, postings, running_totals, structured_alerts, threshold_alerts
 from tests.producers.bets import DESK, won, write_file
 
@@ -297,15 +297,7 @@ def _partition_of(value: bytes) -> int:
 def command(up: Line, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the `esep` command as a user would, against the line that is up."""
     env = {**os.environ, **{f"ESEP_{name.upper()}": value for name, value in up.stack.settings.items()}}
-    return subprocess.run(
-        [sys.executable, "-m", "esep.cli", *arguments, "--data-dir", str(up.stack.data_dir)],
-        env=env,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return up.command(env, *arguments)
 
 
 def test_commands_answer_a_program_in_json(up: Line, sent: list[Summary]) -> None:

@@ -24,6 +24,17 @@ from tests.support.receipt_signing import SIGNING_KEY
 
 WAIT_S = 30.0
 PARTITIONS = 2
+ACCOUNT = {  # What a receipt may say of a stream.
+    "stream_id": "desk-7",
+    "consumed": [{"first": 1, "last": 4}, {"first": 6, "last": 6}],
+    "missing": [{"first": 5, "last": 5}],
+    "accepted_count": 4,
+    "rejected_count": 1,
+    "duplicate_count": 2,
+    "held_count": 0,
+    "root_through": 4,
+    "root": "ab" * 32,
+}
 
 
 def make_topics(bootstrap_servers: str, organizer_bin: str, partitions: int = PARTITIONS) -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
 from esep.errors import BrokerUnavailable, UsageError
 from esep.producers.async_client import AsyncOrganizerClient
-from tests.producers.bets import new_bin
-from tests.producers.fake_intake import make_topics, read_events
+from tests.producers.fake_intake import read_events
 from tests.producers.spooling import NOWHERE, ORGANIZER, bet, kept
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-class Broker(Protocol):
-    bootstrap_servers: str
+    from tests.support.brokers import Broker
 
 
 def test_many_tasks_get_numbers_of_their_own_and_the_loop_goes_on(tmp_path: Path) -> None:
@@ -71,16 +68,14 @@ def test_task_that_is_cancelled_leaves_numbers_dense(tmp_path: Path) -> None:
 
 
 @pytest.mark.kafka
-def test_events_of_tasks_arrive(broker: Broker, tmp_path: Path) -> None:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
+def test_events_of_tasks_arrive(broker: Broker, organizer: str, tmp_path: Path) -> None:
 
     async def run() -> None:
         async with AsyncOrganizerClient(
-            organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", late_s=60.0
+            organizer, broker.bootstrap_servers, tmp_path / "esep.spool", late_s=60.0
         ) as client:
             await asyncio.gather(*(client.send_many([bet("t-1")] * 3, f"desk-{place}") for place in range(20)))
             await client.flush()
 
     asyncio.run(run())
-    assert len(read_events(broker.bootstrap_servers, organizer_bin, 60)) == 60
+    assert len(read_events(broker.bootstrap_servers, organizer, 60)) == 60

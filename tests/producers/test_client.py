@@ -7,15 +7,15 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
 from esep.errors import BrokerUnavailable, FileUnusable, SpoolUnwritable, UsageError
 from esep.producers.client import OrganizerClient
 from esep.producers.spool import Spool
-from tests.producers.bets import ROOT, new_bin
-from tests.producers.fake_intake import WAIT_S, FakeIntake, make_topics
+from tests.producers.bets import ROOT
+from tests.producers.fake_intake import WAIT_S, FakeIntake
 from tests.producers.spooling import NOWHERE, ORGANIZER, bet, kept, paid
 from tests.support.receipt_signing import ROOT_CERTIFICATE
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-
-class Broker(Protocol):
-    bootstrap_servers: str
+    from tests.support.brokers import Broker
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -156,13 +154,13 @@ def test_process_killed_at_any_instant_has_kept_all_that_it_was_told_of_under_on
 
 
 @pytest.mark.kafka
-def test_events_from_many_threads_are_receipted_or_rejected_with_their_code(broker: Broker, tmp_path: Path) -> None:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
+def test_events_from_many_threads_are_receipted_or_rejected_with_their_code(
+    broker: Broker, organizer: str, tmp_path: Path
+) -> None:
     with (
-        FakeIntake(broker.bootstrap_servers, organizer_bin) as intake,
+        FakeIntake(broker.bootstrap_servers, organizer) as intake,
         OrganizerClient(
-            organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_root=ROOT_CERTIFICATE
+            organizer, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_root=ROOT_CERTIFICATE
         ) as client,
     ):
         intake.refused["wager", "t-7"] = "IIN_INVALID"
@@ -185,19 +183,17 @@ def test_events_from_many_threads_are_receipted_or_rejected_with_their_code(brok
 
 @pytest.mark.kafka
 def test_late_receipts_are_reported_and_sending_again_brings_them_and_counts_nothing_twice(
-    broker: Broker, tmp_path: Path
+    broker: Broker, organizer: str, tmp_path: Path
 ) -> None:
     """Intake is down when the events arrive; what it says when it is back is missed, and asked for again."""
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
     with OrganizerClient(
-        organizer_bin, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_root=ROOT_CERTIFICATE, late_s=0.5
+        organizer, broker.bootstrap_servers, tmp_path / "esep.spool", receipt_root=ROOT_CERTIFICATE, late_s=0.5
     ) as client:
         client.send_many([bet(f"t-{number}") for number in range(10)], "desk-7")
         until(lambda: client.status().late == 10)
         assert (client.status().sent, client.send_late_again()) == (10, 10)
         client.flush(WAIT_S)
-        with FakeIntake(broker.bootstrap_servers, organizer_bin) as intake:
+        with FakeIntake(broker.bootstrap_servers, organizer) as intake:
             until(lambda: client.status().receipted == 10)
             until(lambda: sum(intake._sums["desk-7"]) == 20)
         assert len(intake.counted) == 10

@@ -8,12 +8,13 @@ import time
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import confluent_kafka as ck
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from esep.closing import Closing
 from esep.embedded.kafka import KafkaBroker
 from esep.errors import SettingInvalid
 from esep.producers import courier
@@ -28,17 +29,13 @@ from tests.producers.spooling import NOWHERE, ORGANIZER, bet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
+
+    from tests.support.brokers import Broker
 
 pytestmark = pytest.mark.kafka
 
 
-class Broker(Protocol):
-    bootstrap_servers: str
-
-
-class Sending:
+class Sending(Closing):
     """A spool, its writer and its courier."""
 
     def __init__(self, path: Path, organizer_bin: str, bootstrap_servers: str) -> None:
@@ -53,12 +50,7 @@ class Sending:
     def wait_sent(self) -> None:
         until(lambda: self.spool.tally[State.SPOOLED] == 0)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self.courier.stop()
         self.writer.close()
         self.spool.close()
@@ -91,13 +83,6 @@ def arrived(bootstrap_servers: str, organizer_bin: str) -> dict[str, list[int]]:
             assert first[stream].setdefault(sequence, message.value()) == message.value()
     consumer.close()
     return {stream: list(sequences) for stream, sequences in first.items()}
-
-
-@pytest.fixture
-def organizer(broker: Broker) -> str:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    return organizer_bin
 
 
 def test_events_arrive_in_order_and_are_not_sent_again_after_a_restart(

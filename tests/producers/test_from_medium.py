@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -24,12 +24,10 @@ from tests.support.receipt_signing import ROOT_CERTIFICATE, ROOT_KEY
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.brokers import Broker
+
 ORGANIZER = "940140000385"
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 @pytest.mark.kafka

@@ -12,22 +12,12 @@ from hypothesis import strategies as st
 
 from esep.producers.receipt_chain import CONTRADICTION, HOLE, Chain, covers
 from esep.producers.receipts import ReceiptContent, SequenceRange, open_receipt
-from tests.producers.fake_intake import content_of
+from tests.producers.fake_intake import ACCOUNT, content_of
 from tests.support.receipt_signing import ROOT_CERTIFICATE
 from tests.support.told_receipts import DESK, FAR_DESK, OTHER_DESK, Organizer
 
 ORGANIZER = "940140000385"
-EARLIER = {
-    "stream_id": "desk-7",
-    "consumed": [{"first": 1, "last": 4}, {"first": 6, "last": 6}],
-    "missing": [{"first": 5, "last": 5}],
-    "accepted_count": 4,
-    "rejected_count": 1,
-    "duplicate_count": 2,
-    "held_count": 0,
-    "root_through": 4,
-    "root": "ab" * 32,
-}
+EARLIER = ACCOUNT
 LATER = EARLIER | {
     "consumed": [{"first": 1, "last": 7}],
     "missing": [],

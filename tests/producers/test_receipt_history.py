@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,26 +11,22 @@ from esep.producers.receipt_history import receipts_there
 from esep.producers.receipts import open_receipt
 from esep.security import PLAIN
 from tests.producers.bets import new_bin
-from tests.producers.fake_intake import make_topics
 from tests.producers.test_receipt_reader import Writer
 from tests.support.receipt_signing import ROOT_CERTIFICATE
+
+if TYPE_CHECKING:
+    from tests.support.brokers import Broker
 
 pytestmark = pytest.mark.kafka
 
 
-class Broker(Protocol):
-    bootstrap_servers: str
-
-
-def test_all_that_is_committed_is_read_from_the_oldest_and_then_it_ends(broker: Broker) -> None:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    assert list(receipts_there(organizer_bin, broker.bootstrap_servers, PLAIN)) == []
-    writer = Writer(broker.bootstrap_servers, organizer_bin)
+def test_all_that_is_committed_is_read_from_the_oldest_and_then_it_ends(broker: Broker, organizer: str) -> None:
+    assert list(receipts_there(organizer, broker.bootstrap_servers, PLAIN)) == []
+    writer = Writer(broker.bootstrap_servers, organizer)
     writer.write(3, 4)
     writer.write(5, commit=False)
     writer.write(*range(6, 1_006))
-    found = list(receipts_there(organizer_bin, broker.bootstrap_servers, PLAIN))
+    found = list(receipts_there(organizer, broker.bootstrap_servers, PLAIN))
     through = [open_receipt(value, ROOT_CERTIFICATE).through_offset for value in found]
     assert through == [3, 4, *range(6, 1_006)]
 

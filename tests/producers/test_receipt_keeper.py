@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import confluent_kafka as ck
 import pytest
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.support.brokers import Broker
+
 pytestmark = pytest.mark.kafka
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 class Desk:

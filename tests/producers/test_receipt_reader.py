@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import confluent_kafka as ck
 import pytest
@@ -14,12 +14,11 @@ from esep.errors import BrokerUnavailable, InvariantBroken, SettingInvalid
 from esep.producers.receipt_reader import ReceiptReader
 from esep.topics import receipts_topic
 from tests.producers.bets import new_bin
-from tests.producers.fake_intake import WAIT_S, content_of, make_topics, receipt_of
+from tests.producers.fake_intake import WAIT_S, content_of, receipt_of
 from tests.support.receipt_signing import ROOT_CERTIFICATE
 
-
-class Broker(Protocol):
-    bootstrap_servers: str
+if TYPE_CHECKING:
+    from tests.support.brokers import Broker
 
 
 class Writer:
@@ -54,13 +53,6 @@ class Writer:
         (end,) = self._admin.list_offsets({place: OffsetSpec.latest()}, isolation_level=isolation).values()
         offset: int = end.result(WAIT_S).offset
         return offset
-
-
-@pytest.fixture
-def organizer(broker: Broker) -> str:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    return organizer_bin
 
 
 @pytest.mark.kafka

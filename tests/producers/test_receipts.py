@@ -10,21 +10,10 @@ from hypothesis import strategies as st
 
 from esep.errors import InvariantBroken
 from esep.producers.receipts import open_receipt
-from tests.producers.fake_intake import content_of, receipt_of
+from tests.producers.fake_intake import ACCOUNT, content_of, receipt_of
 from tests.support.receipt_signing import ROOT_CERTIFICATE, signing_key
 
 ORGANIZER = "940140000385"
-ACCOUNT = {
-    "stream_id": "desk-7",
-    "consumed": [{"first": 1, "last": 4}, {"first": 6, "last": 6}],
-    "missing": [{"first": 5, "last": 5}],
-    "accepted_count": 4,
-    "rejected_count": 1,
-    "duplicate_count": 2,
-    "held_count": 0,
-    "root_through": 4,
-    "root": "ab" * 32,
-}
 CONTENT = content_of(
     ORGANIZER,
     1,

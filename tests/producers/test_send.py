@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -21,18 +21,16 @@ from esep.producers.sender import EventSender
 from esep.producers.summary import Outcome, Summary
 from esep.stream_apps.intake.sequences import PAGE, SLOTS
 from tests.producers.bets import DESK, HEADER, IINS, ROOT, lost, new_bin, won, write_file
-from tests.producers.fake_intake import WAIT_S, FakeIntake, decoded, make_topics, read_events
+from tests.producers.fake_intake import WAIT_S, FakeIntake, decoded, read_events
 from tests.support.receipt_signing import ROOT_CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.support.brokers import Broker
+
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 NOWHERE = "127.0.0.1:1"
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 class Desk:
@@ -67,11 +65,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(broker: Broker) -> Iterator[Desk]:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    with FakeIntake(broker.bootstrap_servers, organizer_bin) as intake:
-        yield Desk(broker.bootstrap_servers, organizer_bin, intake)
+def desk(broker: Broker, organizer: str) -> Iterator[Desk]:
+    with FakeIntake(broker.bootstrap_servers, organizer) as intake:
+        yield Desk(broker.bootstrap_servers, organizer, intake)
 
 
 def _counts(summary: Summary) -> tuple[int, int, int, int]:
@@ -322,13 +318,13 @@ def test_without_waiting_everything_is_on_the_topic_and_a_later_send_tells(desk:
 
 
 @pytest.mark.kafka
-def test_receipts_that_stay_away_end_the_wait_with_a_clear_outcome(broker: Broker, tmp_path: Path) -> None:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
+def test_receipts_that_stay_away_end_the_wait_with_a_clear_outcome(
+    broker: Broker, organizer: str, tmp_path: Path
+) -> None:
     path = write_file(tmp_path / "desk-7.csv", won("t-1"), lost("t-2"))
     with (
-        EventSender(organizer_bin, broker.bootstrap_servers) as client,
-        ReceiptReader(organizer_bin, broker.bootstrap_servers) as receipts,
+        EventSender(organizer, broker.bootstrap_servers) as client,
+        ReceiptReader(organizer, broker.bootstrap_servers) as receipts,
     ):
         summary = send_file(path, DESK, client, receipts=receipts, now=NOW, receipt_wait_s=0.2)
     assert summary.outcome is Outcome.RECEIPTS_OUTSTANDING

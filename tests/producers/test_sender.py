@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
 from esep.codec import decode
 from esep.errors import BrokerUnavailable, SettingInvalid, UsageError
-from esep.events import EVENT_RECORDS, Correction, Payout, Wager, empty_events
+from esep.events import EVENT_RECORDS, Correction, Payout, empty_events
 from esep.partitioner import partition_of
 from esep.producers.files import LINE, read_rows
 from esep.producers.mapping import load_mapping
@@ -21,38 +21,16 @@ from esep.producers.sender import EventSender
 from esep.schemas import schema
 from esep.topics import EVENT_BYTES_MAX, events_topic
 from tests.producers.bets import REAL_BETS, new_bin
-from tests.producers.fake_intake import PARTITIONS, decoded, make_topics, read_events
+from tests.producers.fake_intake import PARTITIONS, decoded, read_events
+from tests.producers.spooling import NOWHERE, ORGANIZER, bet, paid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ORGANIZER = "940140000385"
-NOWHERE = "127.0.0.1:1"  # Nobody listens on port 1.
-AT = datetime(2026, 11, 20, 15, 0, tzinfo=timezone(timedelta(hours=5)))  # An organizer's own clock may be Almaty's.
-BET = Wager(
-    site_id="ALA-1",
-    iin="900101300007",
-    wager_id="ticket-1",
-    occurred_at=AT,
-    amount_tiyn=5_000_00,
-    payment_method="CASH",
-    channel="RETAIL",
-    funding="CASH",
-    odds_milli=1_850,
-)
-PAID = Payout(
-    site_id="ALA-1",
-    iin="900101300007",
-    wager_id="ticket-1",
-    occurred_at=AT + timedelta(hours=2),
-    amount_tiyn=9_250_00,
-    payment_method="CASH",
-    kind="WINNING",
-    won_tiyn=4_250_00,
-    wager_occurred_at=AT,
-    wager_amount_tiyn=5_000_00,
-)
+    from tests.support.brokers import Broker
 
+AT = datetime(2026, 11, 20, 15, 0, tzinfo=timezone(timedelta(hours=5)))  # An organizer's own clock may be Almaty's.
+BET, PAID = bet("ticket-1", AT), paid("ticket-1", AT)
 PAYOUT, WAGER = schema("payout"), schema("wager")
 
 # Keys and hashes of `testMurmur2` in Kafka's own UtilsTest.java.
@@ -64,18 +42,6 @@ JAVA_MURMUR2 = {
     "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
     "abc": 479470107,
 }
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
-
-
-@pytest.fixture
-def organizer(broker: Broker) -> str:
-    """A BIN whose topics exist."""
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
-    return organizer_bin
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,13 +14,14 @@ from esep.producers.send import send_file
 from esep.producers.sender import EventSender
 from esep.producers.summary import Outcome, Summary
 from esep.producers.to_medium import file_to_medium, write_new
-from tests.producers.bets import DESK, lost, new_bin, won, write_file
-from tests.producers.fake_intake import make_topics, read_events
+from tests.producers.bets import DESK, lost, won, write_file
+from tests.producers.fake_intake import read_events
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from esep.delivery import Message
+    from tests.support.brokers import Broker
 
 ORGANIZER = "940140000385"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -34,24 +35,18 @@ ROWS = (
 )
 
 
-class Broker(Protocol):
-    bootstrap_servers: str
-
-
 def written(path: Path, out: Path, organizer_bin: str = ORGANIZER, **options: object) -> tuple[Summary, list[Message]]:
     summary = file_to_medium(path, DESK, organizer_bin, KEY, out, now=NOW, **options)  # type: ignore[arg-type]
     return summary, read_medium(out.read_bytes(), organizer_bin, KEY.public_key()).messages
 
 
 @pytest.mark.kafka
-def test_messages_are_those_that_would_have_been_sent(broker: Broker, tmp_path: Path) -> None:
-    organizer_bin = new_bin()
-    make_topics(broker.bootstrap_servers, organizer_bin)
+def test_messages_are_those_that_would_have_been_sent(broker: Broker, organizer: str, tmp_path: Path) -> None:
     path = write_file(tmp_path / "desk-7.csv", *ROWS)
-    with EventSender(organizer_bin, broker.bootstrap_servers) as client:
+    with EventSender(organizer, broker.bootstrap_servers) as client:
         sent = send_file(path, DESK, client, receipts=None, now=NOW, show_progress=False)
-    summary, messages = written(path, tmp_path / "desk-7.esep", organizer_bin)
-    lying = read_events(broker.bootstrap_servers, organizer_bin, sent.events_sent)
+    summary, messages = written(path, tmp_path / "desk-7.esep", organizer)
+    lying = read_events(broker.bootstrap_servers, organizer, sent.events_sent)
     assert messages == [(one.key(), one.value()) for one in lying]
     assert summary.events_sent == sent.events_sent == len(messages) == 5
     same = ("stream_id", "rows", "rows_rejected", "rows_waiting", "events_numbered", "rejects", "exit_code")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import confluent_kafka as ck
 import pytest
@@ -16,12 +16,10 @@ from tests.support.kafka_topics import CountTopics
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from tests.support.brokers import Broker
+
 pytestmark = pytest.mark.kafka
 WAIT_S = 30.0
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 class Feed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiokafka
 import pytest
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esep.stream_apps.stage import Batch
+    from tests.support.brokers import Broker
 
 LZ4, ATTRIBUTES_AT, CRC_AT, CONTROL = 3, 21, 17, 0x20
 ABORT, COMMIT = struct.pack(">hh", 0, 0), struct.pack(">hh", 0, 1)
@@ -40,10 +41,6 @@ blocks = st.tuples(
     st.integers(0, 2),  # offsets that compaction took from the end
     st.booleans(),  # compressed
 )
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 def sealed(block: bytearray) -> bytes:

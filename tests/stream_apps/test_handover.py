@@ -6,7 +6,7 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import confluent_kafka as ck
 import pytest
@@ -23,15 +23,14 @@ from esep.stream_apps.stage import PartitionState
 from tests.support.count_stage import Counts, CountStage
 from tests.support.kafka_topics import CountTopics
 
+if TYPE_CHECKING:
+    from tests.support.brokers import Broker
+
 SOURCE = TopicPartition("accepted", 0)
 WAIT_S = 30.0
 
 Record = tuple[bytes, bytes | None]
 transactions = st.lists(st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.integers(0, 99)), max_size=4))
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 def changelog_after(history: list[list[tuple[bytes, int]]]) -> tuple[list[Record], Counts]:

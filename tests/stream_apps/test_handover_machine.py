@@ -211,6 +211,13 @@ class Schedule:
     def start(self, place: int) -> Worker:
         return Worker(self.broker, place, f"totals-{place}", self.safeguards)
 
+    def two_workers(self) -> tuple[Worker, Worker]:
+        """Return one that is ready with all partitions, and one that is asleep."""
+        first, second = self.start(0), self.start(1)
+        self.join(all=first)
+        assert self.hand_over(first)
+        return first, second
+
     def join(self, **shares: Worker) -> None:
         """Give `p0`, `p1` or `all` to workers; the others are asleep."""
         owned = {"p0": frozenset(SOURCES[:1]), "p1": frozenset(SOURCES[1:]), "all": frozenset(SOURCES)}
@@ -226,6 +233,13 @@ class Schedule:
         if worker.restoring and set(worker.verdicts()) == {Verdict.READY}:
             worker.settle_in()
         return worker.ready is not None
+
+    def take_over(self, worker: Worker) -> bool:
+        """Give all to a worker, and let it work if it is ready; return whether it is."""
+        self.join(all=worker)
+        ready = self.hand_over(worker)
+        self.work(worker)
+        return ready
 
     def work(self, worker: Worker) -> None:
         """Commit a record of each of the worker's partitions, and let all know."""
@@ -247,9 +261,7 @@ class Schedule:
 
 
 def poll_in_hand_while_its_partition_moves(schedule: Schedule) -> None:
-    first, second = schedule.start(0), schedule.start(1)
-    schedule.join(all=first)
-    assert schedule.hand_over(first)
+    first, second = schedule.two_workers()
     first.fetch(dict.fromkeys(SOURCES, 1))
     schedule.join(p0=first, p1=second)
     assert schedule.hand_over(second)
@@ -259,55 +271,39 @@ def poll_in_hand_while_its_partition_moves(schedule: Schedule) -> None:
 
 
 def worker_asleep_with_its_offsets_sent(schedule: Schedule) -> None:
-    first, second = schedule.start(0), schedule.start(1)
-    schedule.join(all=first)
-    assert schedule.hand_over(first)
+    first, second = schedule.two_workers()
     first.fetch(dict.fromkeys(SOURCES, 1), offsets_first=True)
     first.step()
     first.step()
-    schedule.join(all=second)
-    schedule.hand_over(second)
-    schedule.work(second)
+    schedule.take_over(second)
     schedule.finish(first)
 
 
 def marker_late_on_the_changelog_of_a_group_without_offsets(schedule: Schedule) -> None:
-    first, second = schedule.start(0), schedule.start(1)
-    schedule.join(all=first)
-    assert schedule.hand_over(first)
+    first, second = schedule.two_workers()
     first.fetch(dict.fromkeys(SOURCES, 1))
     while first.poll is not None:
         first.step()
     schedule.broker.deliver(schedule.broker.newest[0], None)
     schedule.broker.committed = dict.fromkeys(SOURCES)  # Somebody deletes the group's offsets.
-    schedule.join(all=second)
-    schedule.hand_over(second)
-    schedule.work(second)
+    schedule.take_over(second)
 
 
 def older_changelog_put_back(schedule: Schedule) -> None:
-    first, second = schedule.start(0), schedule.start(1)
-    schedule.join(all=first)
-    assert schedule.hand_over(first)
+    first, second = schedule.two_workers()
     schedule.work(first)
     older = {source: len(log) for source, log in schedule.broker.changelogs.items()}
     schedule.work(first)
     for source, length in older.items():
         del schedule.broker.changelogs[source][length:]
-    schedule.join(all=second)
-    schedule.hand_over(second)
-    schedule.work(second)
+    schedule.take_over(second)
 
 
 def partition_goes_and_comes_back(schedule: Schedule) -> None:
-    first, second = schedule.start(0), schedule.start(1)
-    schedule.join(all=first)
-    assert schedule.hand_over(first)
+    first, second = schedule.two_workers()
     schedule.work(first)
     for owner in (second, first):
-        schedule.join(all=owner)
-        assert schedule.hand_over(owner)
-        schedule.work(owner)
+        assert schedule.take_over(owner)
 
 
 SCHEDULES = (

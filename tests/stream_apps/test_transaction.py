@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import confluent_kafka as ck
 import pytest
@@ -23,12 +23,10 @@ from tests.support.kafka_topics import CountTopics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.brokers import Broker
+
 WAIT_S = 30.0
 printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40)
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 class Member:

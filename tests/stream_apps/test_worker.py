@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,11 +16,9 @@ from tests.support.worker_process import WorkerProcess
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.brokers import Broker
+
 pytestmark = pytest.mark.kafka
-
-
-class Broker(Protocol):
-    bootstrap_servers: str
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from esep.topics import REJECTED, events_topic, receipts_topic
 from tests.sinks.line import BINS, IINS, frame_of
 
 if TYPE_CHECKING:
+    import pytest
+
     from esep.embedded.clickhouse import ClickHouseServer
     from esep.sinks.clickhouse.notices.facts import Notice
 
@@ -39,6 +41,10 @@ class Books:
         migrate(self.settings)
         self.rows: Counter[str] = Counter()  # Of each output.
         self.lanes: Counter[tuple[str, str, int]] = Counter()  # Of each lane.
+
+    def show_to_commands(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ESEP_CLICKHOUSE_URL", self.settings.clickhouse_url)
+        monkeypatch.setenv("ESEP_CLICKHOUSE_DATABASE", self.settings.clickhouse_database)
 
     def load(self, topic: str, record: str, rows: list[dict[str, Any]]) -> None:
         values = encode(frame_of(record, rows), schema(record))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from esep.errors import SinkUnavailable, UsageError
 from esep.money import tenge_text
 from esep.sinks.clickhouse.alerts.facts import MANDATORY, WITHDRAWN, instant
-from esep.sinks.clickhouse.alerts.words import Line, almaty, words
+from esep.sinks.clickhouse.alerts.words import words
+from esep.sinks.clickhouse.lines import Line, almaty
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from esep.money import tenge_text
 from esep.sinks.clickhouse.alerts.facts import MASKED_IIN, MEASURES, Evidence, Story, shown
-from esep.sinks.clickhouse.alerts.words import Line, almaty, words
+from esep.sinks.clickhouse.alerts.words import words
+from esep.sinks.clickhouse.lines import Line, almaty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

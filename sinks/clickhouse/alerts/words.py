@@ -1,31 +1,20 @@
-"""The sentences about an alert in three languages, and how instants and sums are written in them.
+"""The sentences about an alert in three languages.
 
 Reads     words.yaml beside this file
-Returns   `words` of a language; instants of Almaty
-Promises  every language has every sentence, or import fails (DESIGN §7; J127-17; box: sinks/clickhouse)
+Returns   `words` of a language
+Promises  every language has every sentence, or import fails (DESIGN §7; box: sinks/clickhouse)
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
-from zoneinfo import ZoneInfo
+from typing import Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from esep.clock import ALMATY
-
 Language = Literal["kk", "ru", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-
-
-class Line(NamedTuple):
-    """One line and what it is."""
-
-    kind: Literal["title", "head", "section", "item", "reason"]
-    text: str
 
 
 class Words(BaseModel):
@@ -67,13 +56,3 @@ _WORDS = {language: Words.model_validate(_FILE[language]) for language in LANGUA
 def words(language: Language) -> Words:
     """Return the sentences of a language."""
     return _WORDS[language]
-
-
-def almaty(at: datetime) -> str:
-    """Return an instant as a person in Almaty reads it.
-
-    >>> from datetime import UTC
-    >>> almaty(datetime(2026, 11, 20, 19, 30, tzinfo=UTC))
-    '21.11.2026 00:30:00'
-    """
-    return f"{at.astimezone(ZoneInfo(ALMATY)):%d.%m.%Y %H:%M:%S}"

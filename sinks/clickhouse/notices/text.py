@@ -9,7 +9,7 @@ Promises  pure; the same notice gives the same text; every line that names what 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -17,23 +17,16 @@ from pydantic import BaseModel, ConfigDict
 
 from esep.clock import ALMATY
 from esep.codes import BY_CODE
+from esep.sinks.clickhouse.lines import Line, almaty
 from esep.sinks.clickhouse.notices.facts import LATE_MIN, USUAL_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from esep.sinks.clickhouse.notices.facts import Gap, Gaps, Notice, Outage, Place, RejectLine, Silence
 
 Language = Literal["kk", "ru"]
 LANGUAGES: tuple[Language, ...] = ("kk", "ru")  # The language of the state stands first.
-
-
-class Line(NamedTuple):
-    """One line of a notice and what it is."""
-
-    kind: Literal["title", "head", "section", "item", "reason"]
-    text: str
 
 
 class _Words(BaseModel):
@@ -72,7 +65,7 @@ def plain_text(notice: Notice) -> str:
 def lines_of(notice: Notice, language: Language) -> list[Line]:
     """Return the lines of a notice in one language."""
     words = _WORDS[language]
-    day, due = f"{notice.day:%d.%m.%Y}", f"{_almaty(notice.due_at):%d.%m.%Y %H:%M}"
+    day, due = f"{notice.day:%d.%m.%Y}", f"{notice.due_at.astimezone(ZoneInfo(ALMATY)):%d.%m.%Y %H:%M}"
     names = {"notice_id": notice.notice_id, "organizer_bin": notice.organizer_bin, "day": day, "due": due}
     lines = [Line("title", words.title), *(Line("head", one.format(**names)) for one in words.head)]
     lines += _rejects(notice.rejects, words, language)
@@ -90,8 +83,8 @@ def _rejects(rejects: tuple[RejectLine, ...], words: _Words, language: Language)
             code=one.reject_code,
             count=one.count,
             reason=getattr(BY_CODE[one.reject_code], language).strip(),
-            first=_clock(one.first_received_at),
-            last=_clock(one.last_received_at),
+            first=almaty(one.first_received_at),
+            last=almaty(one.last_received_at),
             examples="; ".join(_place(place, words) for place in one.examples),
         )
         yield Line("item", text)
@@ -121,7 +114,7 @@ def _ranges(gap: Gap, words: _Words) -> str:
 
 def _silence(silence: Silence, words: _Words) -> Iterator[Line]:
     yield Line("section", words.silence)
-    yield Line("item", words.silent.format(since=_clock(silence.since), days=USUAL_DAYS))
+    yield Line("item", words.silent.format(since=almaty(silence.since), days=USUAL_DAYS))
     yield Line("reason", words.silence_reason)
 
 
@@ -130,14 +123,6 @@ def _outages(outages: tuple[Outage, ...], words: _Words) -> Iterator[Line]:
         return
     yield Line("section", words.outages.format(count=len(outages)))
     for one in outages:
-        names = {"first": _clock(one.from_at), "last": _clock(one.to_at), "count": one.message_count}
+        names = {"first": almaty(one.from_at), "last": almaty(one.to_at), "count": one.message_count}
         yield Line("item", words.outage.format(**names))
     yield Line("reason", words.outages_reason.format(minutes=int(LATE_MIN.total_seconds() // 60)))
-
-
-def _clock(instant: datetime) -> str:
-    return f"{_almaty(instant):%d.%m.%Y %H:%M:%S}"
-
-
-def _almaty(instant: datetime) -> datetime:
-    return instant.astimezone(ZoneInfo(ALMATY))

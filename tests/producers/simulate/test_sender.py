@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from hashlib import sha256
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -17,9 +17,8 @@ from tests.producers.bets import new_bin
 from tests.producers.fake_intake import make_topics, read_events
 from tests.producers.simulate.made import all_messages, plan
 
-
-class Broker(Protocol):
-    bootstrap_servers: str
+if TYPE_CHECKING:
+    from tests.support.brokers import Broker
 
 
 def _register(*bins: str) -> Register:

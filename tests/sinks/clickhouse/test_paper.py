@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from esep.sinks.clickhouse.lines import Line
 from esep.sinks.clickhouse.paper import paper
 
 AT = datetime(2026, 11, 20, 7, tzinfo=UTC)
-LINES = [("title", "Хабарлама"), ("head", "№ 7"), ("section", "Себебі"), ("item", "ұтыс"), ("reason", "1,000,000.00")]
+LINES = [
+    Line("title", "Хабарлама"),
+    Line("head", "№ 7"),
+    Line("section", "Себебі"),
+    Line("item", "ұтыс"),
+    Line("reason", "1,000,000.00"),
+]
 
 
 def test_same_lines_are_the_same_file_and_another_date_is_another() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,18 +14,16 @@ from hypothesis import strategies as st
 
 from esep.codec import decode_one, encode_one
 from esep.errors import InvariantBroken
-from esep.lineage import Position, TopicPartition
+from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.stream_apps.alerts.columns import slots_of
 from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.alerts.state import AlertsData
-from esep.stream_apps.stage import Batch, PartitionState, Result
+from esep.stream_apps.stage import PartitionState, Write
 from tests.support.examples import examples
+from tests.support.stage_run import ASIDE, BINS, IINS, PARTITIONS, StageRun, cut, person_key
 
 ALERT, LEDGER = schema("alert"), schema("ledger")
-PARTITIONS = 2
-IINS = ["900101300007", "900101300811", "061211600012"]
-BINS = ["940140000385", "950341000052", "070941024691"]
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 THRESHOLD = 100_000_000
 NOW_MS = int(datetime(2026, 3, 10, 19, tzinfo=UTC).timestamp() * 1000)  # Midnight in Almaty.
@@ -121,65 +118,33 @@ def ledger_record(posting: Posting, received_ms: int, offset: int) -> dict[str, 
     totals = {name: 0 for name in LEDGER.fields if name.startswith(("person_", "organizer_year", "organizer_ever"))}
     wager = posting.kind == "WAGER"
     return {
-        **totals, "row": offset + 1, "received_at": received_ms, "cause_topic": "accepted", "cause_partition": 0,
-        "cause_offset": offset, "origin_topic": f"organizer.{BINS[posting.organizer]}.events", "origin_partition": 0,
-        "origin_offset": offset, "entry_id": posting.entry_id, "revision": posting.revision, "leg": posting.leg,
-        "event_type": "WAGER" if wager else "PAYOUT", "organizer_bin": BINS[posting.organizer],
-        "stream_id": "desk-1", "sequence": posting.sequence, "site_id": "almaty-1", "iin": IINS[posting.person],
-        "wager_id": f"w-{posting.sequence}", "occurred_at": posting.occurred_ms, "amount_tiyn": posting.amount,
-        "payment_method": "CARD", "instrument_kind": None, "instrument_hash": None, "instrument_key_version": None,
-        "channel": None, "funding": None, "odds_milli": None, "selections": [],
-        "kind": None if wager else posting.kind, "won_tiyn": None, "wager_occurred_at": None,
-        "wager_amount_tiyn": None, "organizer_name": "ТОО «Алтын ставка»", "organizer_kind": "BOOKMAKER",
-        "licence_number": "23001", "birth_year_hint": 1990, "sex_hint": "M", "flags": 0, "reference_version": 7,
-        "body_sha256": "0" * 64,
+        **totals, **ASIDE, "row": offset + 1, "received_at": received_ms, "cause_topic": "accepted",
+        "cause_partition": 0, "cause_offset": offset, "origin_topic": f"organizer.{BINS[posting.organizer]}.events",
+        "origin_partition": 0, "origin_offset": offset, "entry_id": posting.entry_id, "revision": posting.revision,
+        "leg": posting.leg, "event_type": "WAGER" if wager else "PAYOUT", "organizer_bin": BINS[posting.organizer],
+        "sequence": posting.sequence, "iin": IINS[posting.person], "wager_id": f"w-{posting.sequence}",
+        "occurred_at": posting.occurred_ms, "amount_tiyn": posting.amount, "selections": [],
+        "kind": None if wager else posting.kind,
     }  # fmt: skip
 
 
-def person_key(person: int) -> bytes:
-    return bytes([person]) * 16
-
-
-def source_of(person: int) -> TopicPartition:
-    return TopicPartition("ledger", person % PARTITIONS)
-
-
 @dataclass
-class Run:
-    """A stage with its states, fed poll by poll; keeps all that it writes."""
+class Run(StageRun[AlertsData, Arrival]):
+    """Keeps the messages with alerts."""
 
     stage: AlertsStage = field(default_factory=AlertsStage)
-    states: dict[TopicPartition, PartitionState[AlertsData]] = field(default_factory=dict)
-    changelog: dict[TopicPartition, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
     messages: dict[TopicPartition, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for source in map(source_of, range(PARTITIONS)):
-            self.states[source] = PartitionState(Position(0), self.stage.empty(source))
-            self.changelog[source] = []
+    def person_of(self, posting: Arrival) -> int:
+        return posting.posting.person
 
-    def feed(self, poll: list[tuple[int, Arrival]]) -> Result:
-        """Process and settle one poll of (offset, arrival)."""
-        result = self.stage.process(self.batches(poll), self.states)
-        self.stage.settle(self.states, result.changes)
-        for source, position in result.positions.items():
-            self.states[source] = PartitionState(position, self.states[source].data)
-            self.changelog[source] += zip(*result.changelog[source], strict=True)
-        for write in result.outputs:
-            assert write.headers is not None
-            triples = zip(write.keys, write.values, write.headers, strict=True)
-            self.messages.setdefault(write.target, []).extend(triples)  # type: ignore[arg-type]
-        return result
+    def message_of(self, offset: int, posting: Arrival) -> bytes:
+        return encode_one(ledger_record(*posting, offset), LEDGER)
 
-    def batches(self, poll: list[tuple[int, Arrival]]) -> list[Batch]:
-        batches = []
-        for source in self.states:
-            own = [(offset, one) for offset, one in poll if source_of(one.posting.person) == source]
-            if own:
-                values = [encode_one(ledger_record(*one, offset), LEDGER) for offset, one in own]
-                keys = [person_key(one.posting.person) for _, one in own]
-                batches.append(Batch(source, [offset for offset, _ in own], [0] * len(own), [*keys], [*values]))
-        return batches
+    def keep(self, write: Write) -> None:
+        assert write.headers is not None
+        triples = zip(write.keys, write.values, write.headers, strict=True)
+        self.messages.setdefault(write.target, []).extend(triples)  # type: ignore[arg-type]
 
     def records(self) -> list[dict[str, Any]]:
         """Every alert record, in the order of writing within each partition."""
@@ -206,12 +171,6 @@ class Run:
 
 def ms(instant: datetime) -> int:
     return round(instant.timestamp() * 1000)
-
-
-def cut(arrivals: list[Arrival], cuts: list[int]) -> list[list[tuple[int, Arrival]]]:
-    numbered = list(enumerate(arrivals))
-    marks = sorted({0, len(numbered), *(at % len(numbered) for at in cuts)})
-    return [numbered[start:end] for start, end in pairwise(marks)]
 
 
 def brute_force(arrivals: list[Arrival]) -> dict[tuple[str, int, str], Any]:
@@ -308,7 +267,7 @@ def test_revisions_and_rows_are_dense_and_statuses_follow_each_other(arrivals: l
         cause = arrivals[record["cause_offset"]].posting
         assert record["key"] == person_key(cause.person)
         assert record["iin"] == IINS[cause.person]
-        assert (record["cause_topic"], record["cause_partition"]) == source_of(cause.person)
+        assert (record["cause_topic"], record["cause_partition"]) == run.source_of(cause.person)
         assert record["output"] == TopicPartition("compliance.alerts", cause.person % PARTITIONS)
         assert record["row"] == rows.get(record["output"], 0) + 1
         rows[record["output"]] = record["row"]
@@ -480,9 +439,9 @@ def test_state_forgets_after_46_days_and_ends_what_it_wrote() -> None:
     )
     run.feed([(3, Arrival(Posting(0, 0, 3, 0, 1, 7, later, "REFUND"), later))])
     run.feed([(4, Arrival(Posting(0, 0, 4, 0, 1, 7, later, "REFUND"), later))])
-    data = run.states[source_of(0)].data
+    data = run.states[run.source_of(0)].data
     assert (len(data.small), data.large, data.days) == (0, {}, {})
-    latest = dict(run.changelog[source_of(0)])
+    latest = dict(run.changelog[run.source_of(0)])
     assert [key for key, value in latest.items() if value is not None] == [b"c"]
 
 

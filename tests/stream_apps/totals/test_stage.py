@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,17 +15,15 @@ from hypothesis import strategies as st
 
 from esep.codec import decode_one, encode_one
 from esep.errors import InvariantBroken, TotalsOverflow
-from esep.lineage import Position, TopicPartition
+from esep.lineage import TopicPartition
 from esep.money import AMOUNT_TIYN_MAX, SUM_TIYN_MAX
 from esep.schemas import schema
-from esep.stream_apps.stage import Batch, PartitionState, Result
+from esep.stream_apps.stage import Write
 from esep.stream_apps.totals.cells import CELL_KEY, WIDTH, Cells
 from esep.stream_apps.totals.stage import TOTALS_COLUMNS, TotalsStage
+from tests.support.stage_run import ASIDE, BINS, IINS, StageRun, cut, person_key
 
 ACCEPTED, LEDGER = schema("accepted"), schema("ledger")
-PARTITIONS = 2
-IINS = ["900101300007", "900101300811", "061211600012"]
-BINS = ["940140000385", "950341000052", "070941024691"]
 MIDNIGHT = datetime(2025, 12, 31, 19, tzinfo=UTC)  # The year 2026 begins in Almaty.
 KINDS = {
     ("WAGER", None): "wager", ("PAYOUT", "WINNING"): "winning", ("PAYOUT", "REFUND"): "refund",
@@ -54,70 +51,33 @@ def accepted(place: int, posting: dict[str, Any]) -> dict[str, Any]:
     event_type, kind = posting["kind"]
     bin_ = posting["organizer_bin"]
     return {
-        "row": place + 1, "received_at": MIDNIGHT + timedelta(days=1), "cause_topic": f"organizer.{bin_}.events",
-        "cause_partition": 1, "cause_offset": 1000 + place, "entry_id": f"{bin_}/desk-1/{place}", "revision": 0,
-        "leg": posting["leg"], "event_type": event_type, "organizer_bin": bin_, "stream_id": "desk-1",
-        "sequence": place, "site_id": "almaty-1", "iin": IINS[posting["person"]], "wager_id": f"w-{place}",
-        "occurred_at": posting["occurred_at"], "amount_tiyn": posting["leg"] * posting["amount"],
-        "payment_method": "CARD", "instrument_kind": None, "instrument_hash": None, "instrument_key_version": None,
-        "channel": None, "funding": None, "odds_milli": None,
+        **ASIDE, "row": place + 1, "received_at": MIDNIGHT + timedelta(days=1), "cause_partition": 1,
+        "cause_topic": f"organizer.{bin_}.events", "cause_offset": 1000 + place, "entry_id": f"{bin_}/desk-1/{place}",
+        "revision": 0, "leg": posting["leg"], "event_type": event_type, "organizer_bin": bin_, "sequence": place,
+        "iin": IINS[posting["person"]], "wager_id": f"w-{place}", "occurred_at": posting["occurred_at"],
+        "amount_tiyn": posting["leg"] * posting["amount"], "kind": kind,
         "selections": [{"event_id": "e", "market_id": "m", "outcome_id": "o", "odds_milli": 1200}] * (place % 2),
-        "kind": kind, "won_tiyn": None, "wager_occurred_at": None, "wager_amount_tiyn": None,
-        "organizer_name": "ТОО «Алтын ставка»", "organizer_kind": "BOOKMAKER", "licence_number": "23001",
-        "birth_year_hint": 1990, "sex_hint": "M", "flags": 0, "reference_version": 7, "body_sha256": "0" * 64,
     }  # fmt: skip
 
 
-def person_key(person: int) -> bytes:
-    return bytes([person]) * 16
-
-
-def source_of(person: int) -> TopicPartition:
-    return TopicPartition("accepted", person % PARTITIONS)
-
-
 @dataclass
-class Run:
-    """A stage with its states, fed poll by poll; keeps all that it writes."""
+class Run(StageRun[Cells, dict[str, Any]]):
+    """Keeps the records of the ledger."""
 
     stage: TotalsStage = field(default_factory=TotalsStage)
-    states: dict[TopicPartition, PartitionState[Cells]] = field(default_factory=dict)
-    changelog: dict[TopicPartition, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
     written: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        for source in map(source_of, range(PARTITIONS)):
-            self.states[source] = PartitionState(Position(0), self.stage.empty(source))
-            self.changelog[source] = []
+    def person_of(self, posting: dict[str, Any]) -> int:
+        person: int = posting["person"]
+        return person
 
-    def feed(self, postings: list[tuple[int, dict[str, Any]]]) -> Result:
-        """Process and settle one poll of (offset, posting)."""
-        result = self.stage.process(self.batches(postings), self.states)
-        self.stage.settle(self.states, result.changes)
-        for source, position in result.positions.items():
-            self.states[source] = PartitionState(position, self.states[source].data)
-            self.changelog[source] += zip(*result.changelog[source], strict=True)
-        for write in result.outputs:
-            for key, value in zip(write.keys, write.values, strict=True):
-                assert value is not None
-                self.written.append({"output": write.target, "key": key, **decode_one(value, LEDGER)})
-        return result
+    def message_of(self, offset: int, posting: dict[str, Any]) -> bytes:
+        return encode_one(accepted(offset, posting), ACCEPTED)
 
-    def batches(self, postings: list[tuple[int, dict[str, Any]]]) -> list[Batch]:
-        batches = []
-        for source in self.states:
-            own = [(offset, one) for offset, one in postings if source_of(one["person"]) == source]
-            if own:
-                values: list[bytes | None] = [encode_one(accepted(offset, one), ACCEPTED) for offset, one in own]
-                keys: list[bytes | None] = [person_key(one["person"]) for _, one in own]
-                batches.append(Batch(source, [offset for offset, _ in own], [0] * len(own), keys, values))
-        return batches
-
-
-def cut(postings: list[dict[str, Any]], cuts: list[int]) -> list[list[tuple[int, dict[str, Any]]]]:
-    numbered = list(enumerate(postings))
-    marks = sorted({0, len(numbered), *(at % len(numbered) for at in cuts)})
-    return [numbered[start:end] for start, end in pairwise(marks)]
+    def keep(self, write: Write) -> None:
+        for key, value in zip(write.keys, write.values, strict=True):
+            assert value is not None
+            self.written.append({"output": write.target, "key": key, **decode_one(value, LEDGER)})
 
 
 def oracle(postings: list[dict[str, Any]]) -> list[dict[str, int]]:
@@ -175,7 +135,7 @@ def test_ledger_record_is_the_accepted_one_with_its_own_row_and_cause(
     lanes: defaultdict[TopicPartition, list[int]] = defaultdict(list)
     for record in run.written:
         place = record["cause_offset"]
-        before, source = accepted(place, postings[place]), source_of(postings[place]["person"])
+        before, source = accepted(place, postings[place]), run.source_of(postings[place]["person"])
         lineage = ("topic", "partition", "offset")
         assert [record[f"origin_{part}"] for part in lineage] == [before[f"cause_{part}"] for part in lineage]
         assert (record["cause_topic"], record["cause_partition"]) == source
@@ -232,7 +192,7 @@ def test_total_beyond_its_range_stops_the_stage_and_names_the_record_not_the_per
     run = Run()
     cell = np.zeros(1, CELL_KEY)
     cell["bin"], cell["year"] = int(BINS[1]), 2020  # Another organizer and year: only the person's total is near it.
-    run.states[source_of(0)].data.put(cell, np.full((1, WIDTH), leg * (SUM_TIYN_MAX - 250), np.int64))
+    run.states[run.source_of(0)].data.put(cell, np.full((1, WIDTH), leg * (SUM_TIYN_MAX - 250), np.int64))
     run.feed([(0, posting(leg=leg)), (2, posting(leg=leg))])
     with pytest.raises(TotalsOverflow) as caught:
         run.feed([(4, posting(leg=leg, amount=50)), (6, posting(leg=leg, amount=1)), (7, posting(leg=leg))])

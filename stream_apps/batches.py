@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import aiokafka
 import faust
-from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError
 from faust.app.base import BootStrategy
@@ -33,11 +33,13 @@ from esep.stream_apps.fetched import Room, reread_with, take_batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from aiokafka.consumer.fetcher import Fetcher
-
     from esep.stream_apps.stage import Batch
 
-FETCH_WAIT_MS_MAX = 20  # While one request waits at a broker no other goes there, so a long wait holds back the rest.
+# While one request waits at a broker no other goes there, so a long wait holds back the rest. While nothing comes there
+# is no rest, and a request every 20 ms would cost worker and broker a tenth of a core.
+FETCH_WAIT_MS_MAX = 20
+IDLE_FETCH_WAIT_MS_MAX = 500
+IDLE_AFTER_S = 1.0
 PARTITION_FETCH_BYTES_MAX = 4 << 20  # Per partition and request; a larger single record still comes through (KIP-74).
 PATIENCE_S = 1.0  # How long a wait for records may last before the worker looks whether it is to stop.
 REQUEST_TIMEOUT_MS = 40_000  # Of one request to a broker; must be longer than the session time-out.
@@ -166,6 +168,25 @@ class RebalanceListener(driver.ConsumerRebalanceListener):  # type: ignore[misc]
         await super().on_partitions_assigned(assigned)
 
 
+class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka carries no types
+    """aiokafka's fetcher, whose requests wait longer at the broker when no records have come for a while.
+
+    taken_at: when records were last taken, on the monotonic clock.
+    """
+
+    taken_at = 0.0
+
+    @property
+    def _fetch_max_wait_ms(self) -> int:
+        """What the next request says: aiokafka asks for it when it makes one."""
+        is_busy = self._records or time.monotonic() < self.taken_at + IDLE_AFTER_S
+        return FETCH_WAIT_MS_MAX if is_busy else IDLE_FETCH_WAIT_MS_MAX
+
+    @_fetch_max_wait_ms.setter
+    def _fetch_max_wait_ms(self, _: int) -> None:
+        """Take no notice of what aiokafka was told."""
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """aiokafka's consumer on its own thread and loop; all methods here run on that thread."""
 
@@ -174,7 +195,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     _epochs = 0
     _polls = 0
     _full = False
-    _taken_at = 0.0
 
     async def on_start(self) -> None:
         """Create and start the consumer."""
@@ -185,6 +205,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             self.app.security,
         )
         await super().on_start()
+        self._ensure_consumer()._fetcher.__class__ = PatientFetcher
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         conf, limits = self.app.conf, self.app.limits
@@ -194,7 +215,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             client_id=conf.consumer_group_instance_id,
             enable_auto_commit=False,
             fetch_max_bytes=limits.bytes_max,
-            fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
             heartbeat_interval_ms=limits.session_timeout_ms // 5,
@@ -250,10 +270,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         with fetcher._subscriptions.fetch_context():
             if not await self._records_wait(fetcher):
                 return None
-            await self._space()
+            await self._space(fetcher)
             return self._take(fetcher)
 
-    async def _records_wait(self, fetcher: Fetcher) -> bool:
+    async def _records_wait(self, fetcher: PatientFetcher) -> bool:
         if fetcher._closed:
             raise ConsumerStoppedError
         if not self._opened.is_set():
@@ -267,13 +287,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             waiter.cancel()
         return bool(fetcher._records)
 
-    async def _space(self) -> None:
-        wait_s = self._taken_at + self.app.limits.spacing_ms / 1000 - time.monotonic()
+    async def _space(self, fetcher: PatientFetcher) -> None:
+        wait_s = fetcher.taken_at + self.app.limits.spacing_ms / 1000 - time.monotonic()
         if wait_s > 0 and not self._full:
             await asyncio.sleep(wait_s)
-        self._taken_at = time.monotonic()
+        fetcher.taken_at = time.monotonic()
 
-    def _take(self, fetcher: Fetcher) -> Poll | None:
+    def _take(self, fetcher: PatientFetcher) -> Poll | None:
         """Take records from the fetcher and stamp them, without a pause in between."""
         assignment = self.assignment_now
         if assignment is None or not self._opened.is_set():

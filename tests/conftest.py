@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,9 +14,7 @@ from tests.producers.fake_intake import make_topics
 from tests.support.examples import examples
 from tests.support.registry import registry as running_registry
 from tests.support.secured import Secured, secured_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.support.services import LEVELS, end_before, level_of, shared
 
 # The machine may be busy with the services of other tests, so that time says nothing.
 settings.register_profile(
@@ -27,21 +23,32 @@ settings.register_profile(
 settings.load_profile("esep")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, so that no worker begins one when the others are done."""
-    kinds = ("stack", "kafka", "clickhouse")
-    weights: dict[Path, int] = {}
+LEVEL = pytest.StashKey[dict[Path, int]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order files by their level."""
+    levels = config.stash[LEVEL] = {}
     for item in items:
-        weight = next((place for place, kind in enumerate(kinds) if item.get_closest_marker(kind)), len(kinds))
-        weights[item.path] = min(weight, weights.get(item.path, weight))
-    items.sort(key=lambda item: weights[item.path])
+        levels[item.path] = min(level_of(item), levels.get(item.path, len(LEVELS)))
+    items.sort(key=lambda item: levels[item.path])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End the servers that this worker's tests ask for no more."""
+    end_before(item.config.stash[LEVEL][item.path])
+
+
+def pytest_sessionfinish() -> None:
+    """End the servers that still run."""
+    end_before(len(LEVELS))
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[KafkaBroker]:
+def broker() -> KafkaBroker:
     """One real broker; name topics, groups and transactional ids after the test, since others use it too."""
-    with tempfile.TemporaryDirectory(prefix="esep-kafka-") as data_dir, KafkaBroker(Path(data_dir)) as started:
-        yield started
+    return shared("kafka", KafkaBroker)
 
 
 @pytest.fixture
@@ -53,24 +60,18 @@ def organizer(broker: KafkaBroker) -> str:
 
 
 @pytest.fixture(scope="session")
-def secured() -> Iterator[Secured]:
+def secured() -> Secured:
     """One real broker with TLS, passwords and the rights of a line; organizers OURS and OTHER stay as they are."""
-    with tempfile.TemporaryDirectory(prefix="esep-secured-") as data_dir, secured_line(Path(data_dir)) as started:
-        yield started
+    return shared("kafka", secured_line)
 
 
 @pytest.fixture(scope="session")
-def clickhouse() -> Iterator[ClickHouseServer]:
+def clickhouse() -> ClickHouseServer:
     """One real engine behind HTTP; name databases and tables after the test, since others use it too."""
-    with (
-        tempfile.TemporaryDirectory(prefix="esep-clickhouse-") as data_dir,
-        ClickHouseServer(Path(data_dir)) as started,
-    ):
-        yield started
+    return shared("clickhouse", ClickHouseServer)
 
 
 @pytest.fixture(scope="session")
-def registry() -> Iterator[str]:
+def registry() -> str:
     """Give the address of one real schema registry; what is published there stays for the tests after."""
-    with tempfile.TemporaryDirectory(prefix="esep-registry-") as data_dir, running_registry(Path(data_dir)) as url:
-        yield url
+    return shared("kafka", running_registry)

@@ -11,7 +11,7 @@ import sys
 import tokenize
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -56,10 +56,31 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-each_module = pytest.mark.parametrize("path", sources(), ids=name_of)
-each_own_module = pytest.mark.parametrize(
-    "path", [path for path in sources() if path.stem not in ENTRANCES], ids=name_of
-)
+def for_each(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Make one test of a rule for files, which names each file that breaks it: thousands of tests would cost more than
+    they tell."""
+
+    def made_of(rule: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            broken = [f"{name_of(path)}: {error}" for path in paths if (error := _error_of(rule, path)) is not None]
+            assert not broken, "\n".join(broken)
+
+        test.__name__, test.__doc__ = rule.__name__, rule.__doc__
+        return test
+
+    return made_of
+
+
+def _error_of(rule: Callable[[Path], None], path: Path) -> str | None:
+    try:
+        rule(path)
+    except AssertionError as error:
+        return str(error)
+    return None
+
+
+each_module = for_each(sources())
+each_own_module = for_each([path for path in sources() if path.stem not in ENTRANCES])
 
 
 def tree_of(path: Path) -> ast.Module:
@@ -238,13 +259,22 @@ def test_module_has_its_test_at_the_same_place(path: Path) -> None:
         assert test.exists(), f"no {test.relative_to(ROOT)}"
 
 
+def test_rule_for_files_names_each_that_breaks_it() -> None:
+    @for_each([ROOT / "README.md", ROOT / "LICENSE"])
+    def rule(path: Path) -> None:
+        assert path.suffix, "has no suffix"
+
+    with pytest.raises(AssertionError, match="LICENSE: has no suffix"):
+        rule()
+
+
 def test_list_of_untested_names_modules_that_exist_with_a_reason() -> None:
     for module, reason in UNTESTED.items():
         assert (ROOT / module).exists()
         assert len(reason.split()) >= 5
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=name_of)
+@for_each(sorted((ROOT / "tests").rglob("test_*.py")))
 def test_names_of_tests_are_sentences(path: Path) -> None:
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
@@ -262,7 +292,7 @@ def texts() -> list[Path]:
     return sorted(path for path in beside + inside if path.suffix in kinds and "__pycache__" not in path.parts)
 
 
-each_text = pytest.mark.parametrize("path", texts(), ids=name_of)
+each_text = for_each(texts())
 HOSTS = {"127.0.0.1", "localhost", "clickhouse", "kafka", "schemas", "www.apache.org", "kafka.apache.org"}
 MACHINE_PATH = re.compile(r"(?<![\w.$}/-])(/home/|/root/|/Users/|/work/|/tmp/|/mnt/|[A-Z]:\\)")
 

@@ -1,6 +1,6 @@
 """Roll-ups of the ledger: do they say what the ledger says, and to add them up anew where they do not.
 
-Reads     the table `ledger`, the roll-ups' tables (migration 0009), the definitions of the views that feed them
+Reads     the table `ledger`, the roll-ups' tables (migration 0008), the definitions of the views that feed them
 Writes    by `rebuild` whole months of the roll-ups
 Promises  ledger and roll-ups are compared by month, in all counts and sums; what a loader adds meanwhile is no
           difference; a month is replaced at once: a reader sees the old sums or the new ones (box: sinks/clickhouse)

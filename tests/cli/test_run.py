@@ -39,9 +39,9 @@ def test_part_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatc
     assert extra in raised.value.hint
 
 
-def test_missing_register_ends_with_the_code_for_asked_wrongly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No register at the path that is set: asked wrongly, before anything is connected."""
-    monkeypatch.setenv("ESEP_REGISTER_FILE", str(tmp_path / "nosuch.yaml"))
-    answer = CliRunner().invoke(app, ["run", "loader"])
-    assert "nosuch.yaml" in str(answer.exception)
+def test_missing_key_ends_with_the_code_for_asked_wrongly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No key at the path that is set: asked wrongly, before anything is connected."""
+    monkeypatch.setenv("ESEP_ROUTING_KEY_FILE", str(tmp_path / "nosuch.key"))
+    answer = CliRunner().invoke(app, ["run", "intake"])
+    assert "nosuch.key" in str(answer.exception)
     assert getattr(answer.exception, "exit_code", None) == 2

@@ -41,16 +41,22 @@ def run(main_class: str, build: Path, *arguments: str) -> subprocess.CompletedPr
     return answer
 
 
-def test_java_agrees_on_every_record_partition_instrument_and_receipt(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Maven puts what it compiles: once for all tests."""
+    return tmp_path_factory.mktemp("java")
+
+
+def test_java_agrees_on_every_record_partition_instrument_and_receipt(build: Path) -> None:
     """Clause D934-42: the contract is what the schema says, whoever reads it."""
-    answer = run("Golden", tmp_path, str(ROOT))
+    answer = run("Golden", build, str(ROOT))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     records = (ROOT / "conformance" / "records.jsonl").read_text(encoding="utf-8").splitlines()
     assert f"records {sum(json.loads(line)['fields'] is not None for line in records)}" in answer.stdout
     assert "receipts 8" in answer.stdout
 
 
-def test_java_notices_what_differs(tmp_path: Path) -> None:
+def test_java_notices_what_differs(build: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "conformance", tmp_path / "conformance", ignore=shutil.ignore_patterns("java"))
     changes = {
@@ -61,7 +67,7 @@ def test_java_notices_what_differs(tmp_path: Path) -> None:
     for name, (was, now) in changes.items():
         path = tmp_path / "conformance" / name
         path.write_text(path.read_text(encoding="utf-8").replace(was, now, 1), encoding="utf-8")
-    answer = run("Golden", tmp_path / "build", str(tmp_path))
+    answer = run("Golden", build, str(tmp_path))
     assert answer.returncode != 0
     for what in ("wager-plain: fields", "murmur2", "genuine-1: genuine"):
         assert what in answer.stdout + answer.stderr
@@ -97,10 +103,10 @@ def only_message(bootstrap_servers: str) -> ck.Message:
 
 
 @pytest.mark.kafka
-def test_example_of_the_page_sends_what_intake_takes(own_broker: str, tmp_path: Path) -> None:
+def test_example_of_the_page_sends_what_intake_takes(own_broker: str, build: Path) -> None:
     """Clauses O9-4.2, O9-4.3: the bytes, key and partition of Kafka's own Java client pass every check."""
     schema = str(ROOT / "schemas" / "wager" / "v1.avsc")
-    answer = run("SendOne", tmp_path, own_broker, schema, str(to_ms(NOW) - 1))
+    answer = run("SendOne", build, own_broker, schema, str(to_ms(NOW) - 1))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "at offset 0" in answer.stdout
     sent = only_message(own_broker)

@@ -229,7 +229,10 @@ def test_whole_line_carries_both_versions_with_the_ids_of_either(tmp_path: Path,
         totals = up.query("SELECT * FROM person_totals WHERE organizer_bin = '' AND year = 0")[0]
         assert (totals["wager_tiyn"], totals["deposit_tiyn"], totals["withdrawal_tiyn"]) == (1_000_00, 901_00, 300_00)
         assert (totals["deposit_count"], totals["withdrawal_count"]) == (1, 1)
-        moved = up.query("SELECT payment_id, amount_tiyn, revision FROM account_movements ORDER BY payment_id")
+        moved = up.query(
+            "SELECT payment_id, sum(amount_tiyn) AS tiyn, max(revision) AS revision FROM money_movements"
+            " WHERE payment_id IS NOT NULL GROUP BY payment_id ORDER BY payment_id"
+        )
         assert [tuple(row.values()) for row in moved] == [("P-1", 901_00, 1), ("R-1", 300_00, 0)]
         news = up.query("SELECT device_kind, bonus_tiyn, market_names FROM ledger WHERE wager_id = 't-2'")
         assert [tuple(row.values()) for row in news] == [("PHONE", 100_00, [])]

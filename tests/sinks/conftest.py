@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,14 +10,19 @@ import pytest
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
 from tests.sinks.line import Servers
+from tests.support.services import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    with tempfile.TemporaryDirectory(prefix="esep-sinks-") as name:
-        data_dir = Path(name)
-        with KafkaBroker(data_dir / "kafka") as broker, ClickHouseServer(data_dir / "clickhouse") as clickhouse:
-            yield Servers(broker, clickhouse, data_dir)
+def servers() -> Servers:
+    return shared("kafka", _servers)
+
+
+@contextmanager
+def _servers(data_dir: Path) -> Iterator[Servers]:
+    with KafkaBroker(data_dir / "kafka") as broker, ClickHouseServer(data_dir / "clickhouse") as clickhouse:
+        yield Servers(broker, clickhouse, data_dir)

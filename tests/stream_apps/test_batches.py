@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka as ck
 import pytest
 from aiokafka.errors import KafkaError
 
-from esep.stream_apps.batches import Assignment, BatchApp, Limits, Poll
+from esep.stream_apps.batches import (
+    FETCH_WAIT_MS_MAX,
+    IDLE_AFTER_S,
+    IDLE_FETCH_WAIT_MS_MAX,
+    Assignment,
+    BatchApp,
+    Limits,
+    PatientFetcher,
+    Poll,
+)
 from tests.support.kafka_topics import CountTopics
 
 if TYPE_CHECKING:
@@ -199,3 +209,27 @@ def test_transport_commits_no_offsets(topics: CountTopics) -> None:
     answers = consumer.committed([ck.TopicPartition(*topics.source(partition)) for partition in range(4)], WAIT_S)
     consumer.close()
     assert [answer.offset for answer in answers] == [ck.OFFSET_INVALID] * 4
+
+
+@pytest.mark.parametrize(
+    ("records", "taken_s_ago", "wait_ms"),
+    [
+        ({}, IDLE_AFTER_S + 1, IDLE_FETCH_WAIT_MS_MAX),
+        ({}, 0, FETCH_WAIT_MS_MAX),
+        ({"a partition": "records"}, IDLE_AFTER_S + 1, FETCH_WAIT_MS_MAX),
+    ],
+)
+def test_requests_wait_long_at_the_broker_only_while_nothing_comes(
+    records: dict[str, str], taken_s_ago: float, wait_ms: int
+) -> None:
+    fetcher = object.__new__(PatientFetcher)
+    fetcher._records, fetcher.taken_at = records, time.monotonic() - taken_s_ago
+    assert fetcher._fetch_max_wait_ms == wait_ms
+
+
+def test_requests_of_an_app_are_patient(topics: CountTopics) -> None:
+    async def test() -> None:
+        async with feed_of(topics) as feed:
+            assert type(feed.app.consumer._thread._ensure_consumer()._fetcher) is PatientFetcher
+
+    run(test)

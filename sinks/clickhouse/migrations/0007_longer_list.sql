@@ -13,33 +13,6 @@ ALTER TABLE ledger
     ADD COLUMN IF NOT EXISTS bet_kind            LowCardinality(Nullable(String)) CODEC(ZSTD(1)) AFTER device_id,
     ADD COLUMN IF NOT EXISTS market_names        Array(String) CODEC(ZSTD(1)) AFTER bet_kind;
 
--- The movements of betting accounts as they are in force: deposits and withdrawals, each with the balances that the
--- organizer named (O9-L2 to L5, O9-LN; D934-42). A voided one is not here, a corrected one with its last values.
-CREATE OR REPLACE VIEW account_movements AS
-SELECT
-    entry_id,
-    revision,
-    event_type,
-    organizer_bin,
-    organizer_name,
-    site_id,
-    iin,
-    account_id,
-    payment_id,
-    toTimeZone(occurred_at, 'Asia/Almaty') AS occurred_at,
-    amount_tiyn,
-    payment_method,
-    payment_provider,
-    instrument_kind,
-    balance_before_tiyn,
-    balance_after_tiyn,
-    device_kind,
-    device_id
-FROM ledger
-WHERE event_type IN ('DEPOSIT', 'WITHDRAWAL') AND leg = 1
-    AND (organizer_bin, stream_id, sequence, revision + 1) NOT IN
-        (SELECT organizer_bin, stream_id, sequence, revision FROM ledger WHERE leg = -1);
-
 -- As in 0005, with the new values compared too.
 CREATE OR REPLACE VIEW correction_mismatches AS
 WITH

@@ -1,7 +1,7 @@
 -- Roll-ups of the ledger: sums of signed amounts and of legs, so that a correction is in them once it is loaded (DESIGN 6).
 -- Each is a table that a materialized view feeds with every block of the ledger. `month` is the ledger's own (UTC), so that
 -- a block of one month stays a block of one month; days are Almaty's. Not summed up until parts are merged: ask the views
--- of 0010, or with GROUP BY.
+-- of 0009, or with GROUP BY.
 -- Repetition: the token of a block of the ledger is, with the view's name, the token of what it adds here, in a window of
 -- the same length as the ledger's (0001); each window takes as much memory as that one.
 -- What is in the ledger already is added up first, while nothing feeds: no loader may run meanwhile. Statements that are

@@ -180,7 +180,8 @@ GROUP BY iin, organizer_bin, wager_id
 HAVING wager_count > 0 OR payout_count > 0;
 
 -- Money that a person handed to an organizer or got from one: deposits and withdrawals; stakes that were not paid from the
--- account's balance or a bonus; payouts that did not go to the account.
+-- account's balance or a bonus; payouts that did not go to the account. Balances are the account's as the organizer names
+-- them (O9-L2 to L5, O9-LN; D934-42).
 CREATE OR REPLACE VIEW money_movements AS
 SELECT
     iin,
@@ -192,8 +193,13 @@ SELECT
     amount_tiyn,
     payment_method = 'CASH' OR ifNull(funding = 'CASH', false)            AS is_cash,
     payment_method,
+    payment_provider,
     instrument_kind,
     instrument_hash,
+    account_id,
+    payment_id,
+    balance_before_tiyn,
+    balance_after_tiyn,
     wager_id,
     entry_id,
     revision,

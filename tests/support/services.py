@@ -1,0 +1,49 @@
+"""Servers that the tests of one worker share, and when each is ended.
+
+Reads     which fixtures and marks a test has
+Returns   `level_of` a test; `shared`: a server that is started once and ended with its level
+Promises  tests are run level by level, so that a server which no later test asks for does not run beside them
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+LEVELS = (
+    "stack",
+    "kafka",
+    "clickhouse",
+    "none",
+)  # In the order in which tests are run: what takes longest comes first.
+_BROKERS = {"broker", "secured", "registry", "servers"}  # Fixtures that start Java.
+_OPEN = {level: ExitStack() for level in LEVELS}
+
+T = TypeVar("T")
+
+
+def level_of(item: pytest.Item) -> int:
+    """Return the place in LEVELS of what a test asks for."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    asked = {mark.name for mark in item.iter_markers()} | {"kafka" for _ in fixtures & _BROKERS} | fixtures
+    return next((place for place, level in enumerate(LEVELS) if level in asked), len(LEVELS) - 1)
+
+
+def shared(level: str, start: Callable[[Path], AbstractContextManager[T]]) -> T:
+    """Return what `start` starts in a directory of its own; it runs until tests of a later level begin."""
+    folder = _OPEN[level].enter_context(tempfile.TemporaryDirectory(prefix="esep-test-"))
+    return _OPEN[level].enter_context(start(Path(folder)))
+
+
+def end_before(place: int) -> None:
+    """End what only tests of earlier levels ask for."""
+    for level in LEVELS[:place]:
+        _OPEN[level].close()

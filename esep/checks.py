@@ -47,13 +47,7 @@ _WAGER, _PAYOUT = pl.col("event_type") == "WAGER", pl.col("event_type") == "PAYO
 
 def check_identity(events: pl.DataFrame) -> pl.Series:
     """Return STREAM_INVALID or SEQUENCE_INVALID, or null, per event: whether it can be told from all others."""
-    return _first_failing(
-        events,
-        {
-            "STREAM_INVALID": ~pl.col("stream_id").str.contains(_STREAM_ID),
-            "SEQUENCE_INVALID": pl.col("sequence") < 1,
-        },
-    )
+    return _first_failing(events, _IDENTITY_FAILS)
 
 
 def check_form(events: pl.DataFrame) -> pl.Series:
@@ -61,7 +55,7 @@ def check_form(events: pl.DataFrame) -> pl.Series:
 
     Clauses O9-L1 … O9-L5, O9-4.1, O9-4.3, D934-42; the codes from SITE_INVALID to PAYOUT_BEFORE_WAGER.
     """
-    return _first_failing(events.with_columns(_iin_ok=valid_iin(events["iin"])), _FORM)
+    return _first_failing(events.with_columns(_iin_ok=valid_iin(events["iin"])), _FORM_FAILS)
 
 
 def check_correction(corrections: pl.DataFrame) -> pl.Series:
@@ -69,7 +63,7 @@ def check_correction(corrections: pl.DataFrame) -> pl.Series:
 
     Its right values are checked as an event's are. Values that no event in force can have had are a mismatch.
     """
-    codes = _first_failing(corrections, _CORRECTION).alias("own").to_frame().with_row_index("place")
+    codes = _first_failing(corrections, _CORRECTION_FAILS).alias("own").to_frame().with_row_index("place")
     now, was = corrected(corrections, "now"), corrected(corrections, "was")
     of_now = now.select("place", check_form(now).alias("now"))
     of_was = was.select(
@@ -153,6 +147,10 @@ def _selections_ok() -> pl.Expr:
     return pl.col("selections").list.eval(whole).list.all()
 
 
+_IDENTITY: dict[str, pl.Expr] = {
+    "STREAM_INVALID": ~pl.col("stream_id").str.contains(_STREAM_ID),
+    "SEQUENCE_INVALID": pl.col("sequence") < 1,
+}
 _FORM: dict[str, pl.Expr] = {
     "SITE_INVALID": ~_text_ok("site_id"),
     "IIN_INVALID": ~pl.col("_iin_ok"),
@@ -187,13 +185,17 @@ _CORRECTION: dict[str, pl.Expr] = {
     "CORRECTION_EMPTY": pl.col("was").is_null() & pl.col("now").is_null(),
     "CORRECTION_VALUES_INVALID": ~(_values_fit("was") & _values_fit("now")),
 }
-if any(list(checks) != sorted(checks, key=PRECEDENCE.__getitem__) for checks in (_FORM, _CORRECTION)):
+if any(list(checks) != sorted(checks, key=PRECEDENCE.__getitem__) for checks in (_IDENTITY, _FORM, _CORRECTION)):
     raise ImportError("the checks of form stand in another order than esep.codes")
+_IDENTITY_FAILS, _FORM_FAILS, _CORRECTION_FAILS = (
+    [expr.fill_null(value=False).alias(code) for code, expr in checks.items()]
+    for checks in (_IDENTITY, _FORM, _CORRECTION)
+)
 
 
-def _first_failing(events: pl.DataFrame, checks: dict[str, pl.Expr]) -> pl.Series:
+def _first_failing(events: pl.DataFrame, checks: list[pl.Expr]) -> pl.Series:
     """Return the first code whose expression is true; nearly always none is, so that is asked first."""
-    fails = events.select(expr.fill_null(value=False).alias(code) for code, expr in checks.items())
+    fails = events.select(checks)
     hit = [code for code, any_fails in fails.select(pl.all().any()).row(0, named=True).items() if any_fails]
     if not hit:
         return pl.repeat(None, events.height, dtype=pl.String, eager=True).alias("reject_code")

@@ -66,17 +66,23 @@ def encode_record(record: Mapping[str, Any], name: str) -> bytes:
 
 def _oldest(frame: pl.DataFrame, record: str) -> pl.Series | None:
     """Return per row the place of the oldest version that holds it; None if the first one holds all."""
-    asked = [
-        pl.any_horizontal(_is_set_in(frame.schema, path) for path in added).alias(str(number))
-        for number, added in enumerate(_added(record))
-        if added
-    ]
-    told = frame.select(asked)
+    told = frame.select(_asked(record))
     needed = [name for name in told.columns if told[name].any()]
     if not needed:
         return None
     places = [pl.when(pl.col(name)).then(int(name)).otherwise(0) for name in needed]
     return told.select(pl.max_horizontal(places).alias(_VERSION)).to_series()
+
+
+@cache
+def _asked(record: str) -> tuple[pl.Expr, ...]:
+    """Return per version whether a row says anything that the one before it has not; nothing for the first."""
+    columns = empty_frame(newest(record)).schema
+    return tuple(
+        pl.any_horizontal(_is_set_in(columns, path) for path in added).alias(str(number))
+        for number, added in enumerate(_added(record))
+        if added
+    )
 
 
 def _is_set_in(columns: Mapping[str, Any], path: _Path) -> pl.Expr:
@@ -130,11 +136,17 @@ def _inner(schema: Schema) -> dict[str, tuple[str, ...]]:
 
 
 def _as_newest(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    wanted = newest(schema.record)
-    if schema == wanted:
+    if schema == newest(schema.record):
         return frame
-    columns = [_column(frame.schema.get(name), name, kind) for name, kind in empty_frame(wanted).schema.items()]
-    return frame.select(*columns, INDEX)
+    return frame.select(*_columns(schema), INDEX)
+
+
+@cache
+def _columns(schema: Schema) -> tuple[pl.Expr, ...]:
+    """Return the columns of the newest version, made of those of this one."""
+    has = empty_frame(schema).schema
+    wanted = empty_frame(newest(schema.record)).schema
+    return tuple(_column(has.get(name), name, kind) for name, kind in wanted.items())
 
 
 def _column(has: pl.DataType | None, name: str, kind: pl.DataType) -> pl.Expr:

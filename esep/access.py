@@ -21,6 +21,7 @@ from esep.topics import (
     INTAKE,
     LOADER,
     TOTALS,
+    TOTALS_CHANGELOG,
     all_topics,
     organizer_groups,
 )
@@ -138,9 +139,10 @@ def _of_places(places: dict[str, tuple[str, ...]]) -> Iterator[Grant]:
 
 
 def _of_operator(topics: Sequence[Topic]) -> Iterator[Grant]:
-    """Let the operator compare what is to be loaded with what is, and see how far each group is; no more."""
+    """Let the operator compare what is to be loaded, and what totals remember, with what is; and see how far each group
+    is; no more."""
     for topic in topics:
-        compared = LOADER in topic.readers or topic.name == ACCEPTED or is_bin(topic.writer)
+        compared = LOADER in topic.readers or topic.name in {ACCEPTED, TOTALS_CHANGELOG} or is_bin(topic.writer)
         yield Grant(OPERATOR, "TOPIC", "LITERAL", topic.name, "READ" if compared else "DESCRIBE")
     for group in (*PARTS, COMPLIANCE):
         yield Grant(OPERATOR, "GROUP", "LITERAL", group, "DESCRIBE")

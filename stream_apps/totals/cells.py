@@ -96,6 +96,19 @@ class Cells:
             raise InvariantBroken("The changelog of totals holds a record that is no cell.")
         self.put(np.frombuffer(b"".join(keys), CELL_KEY), np.frombuffer(put, CELL_VALUE))
 
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return all cells, a row each: keys (CELL_KEY) and values, in the order in which they were made."""
+        keys, owner = np.empty(len(self), CELL_KEY), np.zeros(self._end, np.int32)
+        person = np.arange(len(self._persons), dtype=np.int32)
+        row = self._head[: len(person)]
+        while len(row):
+            owner[row] = person
+            further = self._next[row] != _NONE
+            person, row = person[further], self._next[row][further]
+        keys["person"] = self._persons.keys[owner[1:]]
+        keys["bin"], keys["year"] = self._bin[1 : self._end], self._year[1 : self._end]
+        return keys, self._values[1 : self._end].copy()
+
     def _heads(self, persons: np.ndarray) -> np.ndarray:
         number = self._persons.find(persons)
         return np.where(number >= 0, self._head[number], _NONE)

@@ -437,6 +437,8 @@ def test_whole_line_works_with_the_planned_rights_and_no_more(tmp_path: Path) ->
         assert judged.returncode == 0, judged.stderr
         up.wait_rows("alert_dispositions", 1)
         up.wait_until("the books balance again", lambda: reconcile(up.settings, up.register.bins).balanced)
+        verified = _esep(up, "totals", "verify")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
         lags = json.loads(_esep(up, "status", "--json").stdout)["lag"]
         assert {lag["group"] for lag in lags} == {"intake", "totals", "alerts", "loader"}
         assert not any(app.ended_at for app in up.stack.apps.values()), "an app had to be started again"

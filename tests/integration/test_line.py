@@ -131,6 +131,15 @@ def test_books_balance(up: Line, sent: list[Summary]) -> None:
     up.assert_balanced()
 
 
+def test_what_totals_remember_is_what_the_ledger_comes_to(up: Line, expected: list[Posting]) -> None:
+    """O9-4.6; DESIGN §5: the state of totals equals its rebuild from the ledger, cell by cell."""
+    answer = command(up, "totals", "verify", "--json")
+    told = json.loads(answer.stdout)
+    assert (answer.returncode, told["equal"]) == (0, True), answer.stdout + answer.stderr
+    assert sum(one["postings"] for one in told["partitions"]) == len(expected)
+    assert sum(one["persons"] for one in told["partitions"]) == len({posting.username for posting in expected})
+
+
 def test_same_file_again_adds_duplicates_to_the_receipts_and_nothing_to_the_ledger(
     up: Line, sent: list[Summary]
 ) -> None:

@@ -111,15 +111,16 @@ def test_every_statement_may_be_repeated(own: Settings) -> None:
 
 def test_populated_ledger_goes_on_with_the_longer_list(own: Settings, folder: Path) -> None:
     """Clause D934-42: rows of before stay as they were; versions 1 and 2 are loaded side by side from then on."""
-    later = folder / "0007_longer_list.sql"
-    text = later.read_text(encoding="utf-8")
-    later.unlink()
+    later = {path: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql")) if path.name >= "0007"}
+    for path in later:
+        path.unlink()
     migrate(own, folder)
     with connect(own) as client:
         _insert(client, postings(3, partition=0), "ledger", 1)
         before = client.query("SELECT * EXCEPT (loaded_at) FROM ledger ORDER BY row").result_rows
-        later.write_text(text, encoding="utf-8")
-        assert migrate(own, folder) == ["0007_longer_list"]
+        for path, text in later.items():
+            path.write_text(text, encoding="utf-8")
+        assert migrate(own, folder) == [path.stem for path in later]
         old = client.query(f"SELECT * EXCEPT (loaded_at, {', '.join(NEW)}) FROM ledger ORDER BY row").result_rows
         assert old == before
         both = encode(postings(3, partition=0, first_row=4), schema("ledger"))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from esep.embedded.clickhouse import ClickHouseServer
 
 pytestmark = pytest.mark.clickhouse
-OLDER = 8  # The number of the last migration without roll-ups.
+OLDER = 7  # The number of the last migration without roll-ups.
 
 
 @pytest.fixture(scope="module")

@@ -88,3 +88,21 @@ def test_cell_takes_at_most_200_bytes_with_its_person_and_room_to_grow() -> None
     for start in range(0, count, 10_000):
         cells.put(keys[start : start + 10_000], np.ones((10_000, WIDTH), np.int64))
     assert cells.nbytes / len(cells) <= 200
+
+
+@settings(deadline=None)
+@given(PUTS)
+def test_table_holds_every_cell_once_with_the_value_put_last(
+    puts: list[list[tuple[tuple[tuple[int, int], int, int], int]]],
+) -> None:
+    cells, known = Cells(), {}
+    for put in puts:
+        if put:
+            cells.put(*as_arrays(put))
+        known.update(put)
+    keys, values = cells.table()
+    cells_told = [(tuple(person.tolist()), int(bin_), int(year)) for person, bin_, year in keys]
+    told = list(zip(cells_told, values[:, 0].tolist(), strict=True))
+    assert len(told) == len(known)
+    assert dict(told) == known
+    assert (values == values[:, :1]).all()

@@ -1,0 +1,82 @@
+"""What totals remember, as frames: the state that the next worker would begin with.
+
+Reads     the offsets that the group `totals` has committed, `totals.changelog`
+Returns   per partition of `accepted` a `Remembered`
+Promises  each state is the one that its last committed transaction left, by the rule of the hand-over (DESIGN §5);
+          nothing is joined and nothing written, so that the line works on meanwhile (box: totals)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from esep.lineage import TopicPartition
+from esep.security import PLAIN
+from esep.stream_apps.handover import restore
+from esep.stream_apps.totals.cells import MEASURES, Cells
+from esep.stream_apps.totals.stage import TotalsStage
+from esep.topics import ACCEPTED, LEDGER, TOTALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+PERSON_COLUMNS = ("person_0", "person_1")  # The two words of a person's key.
+VALUE_COLUMNS = tuple(f"{measure}_{unit}" for measure in MEASURES for unit in ("count", "tiyn"))
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """One partition. next_offset: of `accepted`. row: the last one written to the same partition of `ledger`.
+
+    cells: PERSON_COLUMNS (UInt64), bin (Int64), year (Int16, Almaty), VALUE_COLUMNS (Int64).
+    """
+
+    partition: int
+    next_offset: int
+    row: int
+    cells: pl.DataFrame
+
+
+def remembered(bootstrap_servers: str, partitions: int, security: Mapping[str, str] = PLAIN) -> list[Remembered]:
+    """Return the state of each partition.
+
+    Raises PositionMismatch and BrokerUnavailable as a worker would that was given all partitions.
+    """
+    sources = [TopicPartition(ACCEPTED, number) for number in range(partitions)]
+    states = restore(
+        TotalsStage(),
+        sources,
+        {},
+        bootstrap_servers=bootstrap_servers,
+        group=TOTALS,
+        in_force=lambda: True,
+        security=security,
+    )
+    found = []
+    for source in sources:
+        state = (states or {})[source]
+        row = state.position.rows.get(TopicPartition(LEDGER, source.partition), 0)
+        found.append(Remembered(source.partition, state.position.next_offset, row, cells_frame(*_table(state.data))))
+    return found
+
+
+def cells_frame(persons: np.ndarray, bins: np.ndarray, years: np.ndarray, values: np.ndarray) -> pl.DataFrame:
+    """Return cells as a frame; persons: words, a row each; values: as in `Cells`."""
+    return pl.DataFrame(
+        {
+            **{name: persons[:, word] for word, name in enumerate(PERSON_COLUMNS)},
+            "bin": bins.astype("int64"),
+            "year": years.astype("int16"),
+            **{name: values[:, place] for place, name in enumerate(VALUE_COLUMNS)},
+        }
+    )
+
+
+def _table(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    keys, values = cells.table()
+    return keys["person"].copy(), keys["bin"].copy(), keys["year"].copy(), values

@@ -62,7 +62,7 @@ def organizer(broker: KafkaBroker) -> str:
 @pytest.fixture(scope="session")
 def secured() -> Secured:
     """One real broker with TLS, passwords and the rights of a line; organizers OURS and OTHER stay as they are."""
-    return shared("kafka", secured_line)
+    return shared("secured", secured_line)
 
 
 @pytest.fixture(scope="session")
@@ -74,4 +74,4 @@ def clickhouse() -> ClickHouseServer:
 @pytest.fixture(scope="session")
 def registry() -> str:
     """Give the address of one real schema registry; what is published there stays for the tests after."""
-    return shared("kafka", running_registry)
+    return shared("registry", running_registry)

@@ -17,7 +17,7 @@ from esep.schemas import schema
 from esep.topics import all_topics
 from tests.stream_apps.intake.made_up import wager
 
-DOCUMENT = yaml.safe_load(asyncapi())
+DOCUMENT = yaml.load(asyncapi(), yaml.CSafeLoader)
 FIELDS = {  # What the AsyncAPI 3.0 specification asks for, and what else it allows, of each object that is used here.
     "document": ({"asyncapi", "info"}, {"id", "servers", "defaultContentType", "channels", "operations", "components"}),
     "info": (

@@ -28,6 +28,7 @@ from esep.errors import BrokerUnavailable, SettingInvalid, UsageError
 from esep.kafka_wire import call, connect
 from esep.security import tls_context
 from esep.topics import ADMIN
+from tests.chaos.faults import are_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,7 +266,9 @@ def test_three_brokers_lose_one_and_no_acknowledged_record(data_dir):
         cluster.wait_ready()
         make_topic(cluster.bootstrap_servers, "ledger", partitions=3, replicas=3, min_insync_replicas="2")
         assert not send(cluster.bootstrap_servers, "ledger", numbered(1_000))
+        assert are_whole(cluster.brokers)
         cluster.brokers[0].kill()
+        assert not are_whole(cluster.brokers), "its replicas still count, but it does not answer"
         assert not send(cluster.bootstrap_servers, "ledger", numbered(2_000)[1_000:])
         assert sorted(read(cluster.bootstrap_servers, "ledger", 2_000, partitions=3)) == sorted(numbered(2_000))
         cluster.brokers[0].start()

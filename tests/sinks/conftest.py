@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def servers() -> Servers:
-    return shared("kafka", _servers)
+    return shared("servers", _servers)
 
 
 @contextmanager

@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-LEVELS = (
-    "stack",
-    "kafka",
-    "clickhouse",
-    "none",
-)  # In the order in which tests are run: what takes longest comes first.
-_BROKERS = {"broker", "secured", "registry", "servers"}  # Fixtures that start Java.
+# Marks, or fixtures that start a server, in the order in which tests are run: the longest first.
+LEVELS = ("stack", "secured", "servers", "registry", "kafka", "clickhouse", "none")
 _OPEN = {level: ExitStack() for level in LEVELS}
 
 T = TypeVar("T")
@@ -32,8 +27,7 @@ T = TypeVar("T")
 
 def level_of(item: pytest.Item) -> int:
     """Return the place in LEVELS of what a test asks for."""
-    fixtures = set(getattr(item, "fixturenames", ()))
-    asked = {mark.name for mark in item.iter_markers()} | {"kafka" for _ in fixtures & _BROKERS} | fixtures
+    asked = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
     return next((place for place, level in enumerate(LEVELS) if level in asked), len(LEVELS) - 1)
 
 

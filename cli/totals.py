@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-totals = command_group(help="What totals remember of each person.", no_args_is_help=True)
+totals = command_group(
+    name="totals",
+    help="""What totals remember of each person.
+
+Example: [bold]esep totals verify --json[/]""",
+    no_args_is_help=True,
+)
 _KEY = [*PERSON_COLUMNS, "bin", "year"]
 _SHOWN_MAX = 20
 _LOOK_S = 0.5

@@ -107,6 +107,12 @@ class BrokerPlan:
         return "".join(f"{name}={_escaped(str(value))}\n" for name, value in {**SETTINGS, **own, **secured}.items())
 
 
+def meta_properties(plan: BrokerPlan) -> str:
+    """Return the text of the file by which a broker knows its log directory as its own; another one each time."""
+    told = {"version": 1, "cluster.id": plan.cluster_id, "node.id": plan.node_id, "directory.id": _new_id()}
+    return "".join(f"{name}={value}\n" for name, value in told.items())
+
+
 def plan_broker(data_dir: Path) -> BrokerPlan:
     """Return the plan for a broker that is alone: the one kept in this directory, or a new one on free ports."""
     return _plan([data_dir])[0]
@@ -166,14 +172,14 @@ def _plan(places: Sequence[Path]) -> tuple[BrokerPlan, ...]:
 def _choose(data_dirs: Sequence[Path]) -> list[BrokerPlan]:
     ports = free_ports(2 * len(data_dirs))
     voters = tuple(f"{number}@{BrokerPlan.host}:{port}" for number, port in enumerate(ports[1::2], 1))
-    cluster_id = _new_cluster_id()
+    cluster_id = _new_id()
     return [
         BrokerPlan(number, cluster_id, data_dir, ports[2 * number - 2], ports[2 * number - 1], voters)
         for number, data_dir in enumerate(data_dirs, 1)
     ]
 
 
-def _new_cluster_id() -> str:
+def _new_id() -> str:
     # 16 bytes in base64; the first bit is cleared because an id that begins with a dash looks like an option.
     raw = uuid.uuid4().bytes
     return base64.urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode("ascii").rstrip("=")

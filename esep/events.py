@@ -168,15 +168,20 @@ def unified(frames: Mapping[Schema, pl.DataFrame]) -> pl.DataFrame:
 
 def _as_events(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """Return events of one version of one type with the columns of all types."""
-    event_type = schema.record.upper()
+    return frame.select(*_columns_of(schema), *([INDEX] if INDEX in frame.columns else []))
+
+
+@cache
+def _columns_of(schema: Schema) -> tuple[pl.Expr, ...]:
+    """Return the columns of all types, made of those of one version of one type."""
+    event_type, has = schema.record.upper(), empty_frame(schema).schema
     given = {"event_type": pl.lit(event_type)}
     if event_type in _ON_ACCOUNT:
         given["wager_id"] = pl.lit("")
-    columns = [
-        pl.col(name) if name in frame.columns else given.get(name, absent(kind)).alias(name)
+    return tuple(
+        pl.col(name) if name in has else given.get(name, absent(kind)).alias(name)
         for name, kind in _event_columns().items()
-    ]
-    return frame.select(*columns, *([INDEX] if INDEX in frame.columns else []))
+    )
 
 
 @cache

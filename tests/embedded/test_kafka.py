@@ -6,6 +6,7 @@ import socket
 import tempfile
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -247,6 +248,28 @@ def test_preparing_again_finds_what_was_prepared():
     made = first.archive.stat().st_mtime_ns
     assert prepare() == first
     assert first.archive.stat().st_mtime_ns == made
+
+
+def test_log_directory_is_laid_out_as_kafkas_tool_does_it_but_for_who_the_broker_is(data_dir, monkeypatch):
+    """The copy that is kept is made by the tool once; both brokers have the features of a new one."""
+    runtime, features = replace(prepare(), archive=None), []
+    monkeypatch.setattr(module, "cache_dir", lambda: data_dir / "cache")
+    (data_dir / "cache" / "classes").mkdir(parents=True)
+    for name in ("by the tool", "by a copy"):
+        with KafkaBroker(data_dir / name, runtime=runtime) as broker:
+            make_topic(broker.bootstrap_servers, "ledger")
+            assert not send(broker.bootstrap_servers, "ledger", numbered(10))
+        features.append((data_dir / name / "log" / "bootstrap.checkpoint").read_bytes())
+    assert [(data_dir / name / "format.out").exists() for name in ("by the tool", "by a copy")] == [True, False]
+    assert features[0] == features[1]
+    said = [
+        dict(line.split("=") for line in text.splitlines() if "=" in line)
+        for name in ("by the tool", "by a copy")
+        for text in [(data_dir / name / "log" / "meta.properties").read_text()]
+    ]
+    assert said[0].keys() == said[1].keys()
+    assert all(said[0][name] == said[1][name] for name in ("version", "node.id"))
+    assert said[0]["directory.id"] != said[1]["directory.id"]
 
 
 def test_java_that_makes_no_archive_is_asked_once_and_runs_without(data_dir, monkeypatch):

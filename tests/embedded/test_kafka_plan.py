@@ -100,6 +100,6 @@ def test_secured_broker_lets_nobody_in_unasked_and_nobody_do_what_no_right_allow
 
 
 def test_cluster_id_never_looks_like_an_option():
-    ids = {module._new_cluster_id() for _ in range(500)}
+    ids = {module._new_id() for _ in range(500)}
     assert len(ids) == 500
     assert all(len(each) == 22 and each[0] not in "-_" for each in ids)

@@ -14,7 +14,7 @@ from tests.producers.fake_intake import make_topics
 from tests.support.examples import examples
 from tests.support.registry import registry as running_registry
 from tests.support.secured import Secured, secured_line
-from tests.support.services import LEVELS, end_before, group_of, level_of, shared
+from tests.support.services import LEVELS, end_before, level_of, shared
 
 # The machine may be busy with the services of other tests, so that time says nothing.
 settings.register_profile(
@@ -27,16 +27,11 @@ LEVEL = pytest.StashKey[dict[Path, int]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order files by their level; a worker runs a file as a whole, and files that share costly servers together."""
-    files: dict[Path, list[pytest.Item]] = {}
+    """Order files by their level."""
+    levels = config.stash[LEVEL] = {}
     for item in items:
-        files.setdefault(item.path, []).append(item)
-    config.stash[LEVEL] = {path: min(map(level_of, of_file)) for path, of_file in files.items()}
-    for path, of_file in files.items():
-        group = group_of(of_file) or str(path)
-        for item in of_file:
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: config.stash[LEVEL][item.path])
+        levels[item.path] = min(level_of(item), levels.get(item.path, len(LEVELS)))
+    items.sort(key=lambda item: levels[item.path])
 
 
 @pytest.hookimpl(tryfirst=True)

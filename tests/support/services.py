@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
 # Marks, or fixtures that start a server, in the order in which tests are run: the longest first.
 LEVELS = ("stack", "secured", "servers", "registry", "kafka", "clickhouse", "none")
-_COSTLY = ("secured", "servers", "registry")  # Fixtures for which one server each is enough.
 _OPEN = {level: ExitStack() for level in LEVELS}
 
 T = TypeVar("T")
@@ -30,12 +29,6 @@ def level_of(item: pytest.Item) -> int:
     """Return the place in LEVELS of what a test asks for."""
     asked = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
     return next((place for place, level in enumerate(LEVELS) if level in asked), len(LEVELS) - 1)
-
-
-def group_of(items: Iterable[pytest.Item]) -> str:
-    """Return with which other files one worker runs a file: with those that ask for the same of the costly servers."""
-    asked = {name for item in items for name in getattr(item, "fixturenames", ())}
-    return next((name for name in _COSTLY if name in asked), "")
 
 
 def shared(level: str, start: Callable[[Path], AbstractContextManager[T]]) -> T:

@@ -36,6 +36,7 @@ CLOCKS_APART_MS_MAX = 30_000  # What two brokers' clocks may differ by; well bel
 BLOCK_PERSONS = 10_000  # Of one record: about 350 kB.
 _CONSUME_RECORDS = 4  # At a time, so that few blocks are in memory at once.
 _CONSUME_S = 0.05
+_FETCH_WAIT_MS = 250  # So long the end of the topic takes to be told; what is published comes at once.
 _CALL_S_MAX = 30.0
 _ASK_AGAIN_S = 0.05
 _ABSENT_S_MAX = 5.0  # A broker hears of a new topic a moment after it was made.
@@ -61,7 +62,7 @@ class ReferenceReader:
             {
                 **outsider(bootstrap_servers, INTAKE, security),  # A name that intake may use.
                 "enable.partition.eof": True,
-                "fetch.wait.max.ms": 50,
+                "fetch.wait.max.ms": _FETCH_WAIT_MS,
                 "log_level": 0,
                 "queued.max.messages.kbytes": 4096,
             }

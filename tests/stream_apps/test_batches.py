@@ -230,6 +230,7 @@ def test_requests_wait_long_at_the_broker_only_while_nothing_comes(
 def test_requests_of_an_app_are_patient(topics: CountTopics) -> None:
     async def test() -> None:
         async with feed_of(topics) as feed:
+            await feed.wait_until(lambda: bool(feed.assignments))
             assert type(feed.app.consumer._thread._ensure_consumer()._fetcher) is PatientFetcher
 
     run(test)

@@ -370,9 +370,15 @@ class Line:
         """Return once the tables hold so many rows; more is an error."""
         until = time.monotonic() + WAIT_S
         while (rows := self.rows()) < expected:
-            assert time.monotonic() < until, f"{rows} of {expected} rows came in time"
+            assert time.monotonic() < until, f"{rows} of {expected} rows came in time\n{self._told()}"
             time.sleep(0.05)
         assert rows == expected
+
+    def _told(self) -> str:
+        """Return what loaders say of themselves, and the last of what they have logged."""
+        status = [path.read_text() for path in sorted(self.data_dir.glob("loader-*.json"))]
+        logs = [path.read_text()[-3_000:] for path in sorted(self.data_dir.glob("loader-*.log"))]
+        return "\n".join([*status, *logs])
 
     def assert_equal(self) -> None:
         """Compare every table with what was committed: rows, fields, partitions and offsets."""

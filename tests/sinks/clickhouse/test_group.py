@@ -12,7 +12,8 @@ from esep.lineage import TopicPartition
 from esep.sinks.clickhouse import group as module
 from esep.sinks.clickhouse.group import LoaderGroup, Mark
 from esep.sinks.clickhouse.pending import Committed, Pending
-from esep.topics import LEDGER
+from esep.sinks.clickhouse.tables import subscription
+from esep.topics import LEDGER, LOADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,34 @@ def test_commit_confirms_for_the_session_time_out_and_no_longer(
     later = module._now_s() + line.settings.session_timeout_ms / 1000
     monkeypatch.setattr(module, "_now_s", lambda: later)
     assert not group.is_confirmed()
+
+
+@pytest.mark.kafka
+def test_member_that_is_back_at_once_is_given_topics_that_it_did_not_ask_for_before(
+    joined: tuple[LoaderGroup, Any], line: Line
+) -> None:
+    """Its broker gives it what it had: without a look at the whole, receipts would be nobody's for ever (KIP-345)."""
+    joined[0].close()
+    given: set[TopicPartition] = set()
+
+    def on_assigned(sources: list[TopicPartition]) -> dict[TopicPartition, int]:
+        given.clear()
+        given.update(sources)
+        return {source: group.earliest(source) for source in sources}
+
+    asked = subscription(line.settings)
+    wanted = {
+        TopicPartition(topic.name, partition)
+        for topic in line.topics()
+        if LOADER in topic.readers
+        for partition in range(topic.partitions)
+    }
+    group = LoaderGroup(line.settings, asked, on_assigned=on_assigned, on_revoked=given.clear)
+    until = time.monotonic() + WAIT_S
+    while given != wanted:
+        assert time.monotonic() < until, f"nobody was given {sorted(wanted - given)}"
+        group.fetch(1_000, 0.1)
+    group.close()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ YEARS = [2024, 2025, 2026]
 CELL = st.tuples(st.sampled_from(PERSONS), st.sampled_from(BINS), st.sampled_from(YEARS))
 PUTS = st.lists(st.lists(st.tuples(CELL, st.integers(-(10**18), 10**18)), max_size=30), max_size=6)
 Known = dict[tuple[tuple[int, int], int, int], int]
+Puts = list[list[tuple[tuple[tuple[int, int], int, int], int]]]
 
 
 def as_arrays(put: list[tuple[tuple[tuple[int, int], int, int], int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -46,16 +47,20 @@ def totals_of(known: Known, person: tuple[int, int], organizer: int, year: int) 
     ]
 
 
-@settings(deadline=None)
-@given(PUTS)
-def test_bases_are_the_sums_over_the_cells_put_last(
-    puts: list[list[tuple[tuple[tuple[int, int], int, int], int]]],
-) -> None:
+def filled(puts: Puts) -> tuple[Cells, Known]:
+    """Return cells into which all of it was put, and the same as a dict."""
     cells, known = Cells(), {}
     for put in puts:
         if put:
             cells.put(*as_arrays(put))
         known.update(put)
+    return cells, known
+
+
+@settings(deadline=None)
+@given(PUTS)
+def test_bases_are_the_sums_over_the_cells_put_last(puts: Puts) -> None:
+    cells, known = filled(puts)
     assert seen(cells) == expected(known)
     assert len(cells) == len(known)
 
@@ -92,14 +97,8 @@ def test_cell_takes_at_most_200_bytes_with_its_person_and_room_to_grow() -> None
 
 @settings(deadline=None)
 @given(PUTS)
-def test_table_holds_every_cell_once_with_the_value_put_last(
-    puts: list[list[tuple[tuple[tuple[int, int], int, int], int]]],
-) -> None:
-    cells, known = Cells(), {}
-    for put in puts:
-        if put:
-            cells.put(*as_arrays(put))
-        known.update(put)
+def test_table_holds_every_cell_once_with_the_value_put_last(puts: Puts) -> None:
+    cells, known = filled(puts)
     keys, values = cells.table()
     cells_told = [(tuple(person.tolist()), int(bin_), int(year)) for person, bin_, year in keys]
     told = list(zip(cells_told, values[:, 0].tolist(), strict=True))

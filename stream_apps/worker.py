@@ -30,6 +30,7 @@ from esep.errors import (
     PositionMismatch,
     SettingInvalid,
 )
+from esep.group_watch import GroupWatch
 from esep.lineage import TopicPartition
 from esep.security import PLAIN
 from esep.stream_apps.batches import Assignment, BatchApp, Limits
@@ -115,6 +116,8 @@ class Worker(Generic[S]):
         self._hand_over_task: asyncio.Task[None] | None = None  # Kept: the event loop itself does not keep its tasks.
         self._inquiry_task: asyncio.Task[None] | None = None
         self._subscribe_task: asyncio.Task[None] | None = None
+        self._watch = GroupWatch(place.group, bootstrap_servers, security)
+        self._watch_task: asyncio.Task[None] | None = None
         self._polls = 0  # Of the assignment that is ready.
         self._failure: EsepError | None = None
 
@@ -193,6 +196,7 @@ class Worker(Generic[S]):
             if starting.done():
                 starting.result()
                 self._look_aside()
+                self._look_at_the_group()
             self._write_status()
         for end in ends:
             end.cancel()
@@ -234,6 +238,17 @@ class Worker(Generic[S]):
             self._inputs = inputs
             self._subscribe_task = asyncio.ensure_future(self._subscribe(inputs))
 
+    def _look_at_the_group(self) -> None:
+        """Join it anew, in a while, where it has left something out of what it gave away."""
+        is_busy = self._watch_task is not None and not self._watch_task.done()
+        if self._ready is not None and self._watch.is_due() and not is_busy:
+            self._watch_task = asyncio.ensure_future(self._see_that_all_is_given())
+
+    async def _see_that_all_is_given(self) -> None:
+        if left_out := await asyncio.to_thread(self._watch.left_out, self._inputs):
+            LOG.info("%s: joins anew, for nobody was given %s", self.place, ", ".join(map(str, sorted(left_out))))
+            await self._subscribe(self._inputs)
+
     async def _subscribe(self, inputs: tuple[str, ...]) -> None:
         try:
             await self._app.subscribe(inputs)
@@ -255,6 +270,7 @@ class Worker(Generic[S]):
         facts = f"{len(assignment.partitions)} partitions, generation {assignment.generation}, {assignment.member_id}"
         LOG.info("%s: assignment %d: %s", self.place, assignment.epoch, facts)
         self._assignment, self._ready = assignment, None
+        self._watch.assigned()
         self._hand_over_task = asyncio.ensure_future(self._hand_over(assignment))
 
     async def _hand_over(self, assignment: Assignment) -> None:

@@ -9,25 +9,20 @@ librdkafka tells nobody of its heartbeats. What stands in for an accepted one is
 checks member and generation and counts it as a sign of life. The clock for its age runs while the process is stopped
 and while the machine sleeps. What remains: a process that is stopped after the look at the clock and before its request
 is out sends it late; then only the token tells it from a new one.
-
-A member that is back before its session is over is given what it had, whatever it asks for now (KIP-345). A topic that
-it asks for since then, after an upgrade for instance, would be nobody's: so each member looks whether the group has
-given away everything, and joins anew where it has not.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import confluent_kafka as ck
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
 from esep.errors import BrokerUnavailable, EsepError, InvariantBroken, PlaceTaken, SettingInvalid, Unfenced
+from esep.group_watch import GroupWatch
 from esep.lineage import TopicPartition
 from esep.security import client_security
 from esep.sinks.clickhouse.frames import Records
@@ -44,7 +39,6 @@ COMMIT_S_MAX = 30.0  # A coordinator that moves to another broker is back within
 RETRY_S = 0.1
 IDLE_MS_MAX = 300_000  # Without a fetch for so long the group gives the partitions away: longer than any wait here.
 NEWS_MS_MAX = 10_000  # A new organizer's topic is found within so long.
-SETTLED_S = 1.0  # After an assignment, and between two looks at what the group has given to nobody.
 QUEUE_KBYTES = 128 * 1024  # Fetched ahead while an insert runs; a full round of the ledger is half of it.
 _SUPERSEDED = {
     KafkaError.ILLEGAL_GENERATION,
@@ -92,11 +86,7 @@ class LoaderGroup:
         self._confirmed_at = float("-inf")
         self._superseded_at: float | None = None
         self._topics = topics
-        self._left_out: set[TopicPartition] = set()
-        self._look_at = float("inf")
-        self._admin = AdminClient(
-            {"bootstrap.servers": settings.bootstrap_servers, **client_security(settings), "log_level": 0}
-        )
+        self._watch = GroupWatch(LOADER, settings.bootstrap_servers, client_security(settings))
         self._consumer = ck.Consumer(_configuration(settings, self._place))
         self._join()
 
@@ -183,39 +173,12 @@ class LoaderGroup:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def _see_that_all_is_given(self) -> None:
-        """Join anew where two looks in a row find the same partition with nobody."""
-        if self._credentials is None or _now_s() < self._look_at:
+        """Join anew where the group has left something out."""
+        if self._credentials is None or not self._watch.is_due():
             return
-        try:
-            left_out = self._wanted() - self._given()
-        except KafkaException as error:  # The next look may succeed; nothing hangs on this one.
-            LOG.warning("%s: the group was not described: %s", self._place, error.args[0].str())
-            left_out = set()
-        again = left_out & self._left_out
-        self._look_at = _now_s() + (SETTLED_S if left_out and not again else NEWS_MS_MAX / 1000)
-        self._left_out = left_out - again
-        if again:
-            LOG.info("%s: joins anew, for nobody was given %s", self._place, ", ".join(map(str, sorted(again))))
+        if left_out := self._watch.left_out(self._topics):
+            LOG.info("%s: joins anew, for nobody was given %s", self._place, ", ".join(map(str, sorted(left_out))))
             self._join()
-
-    def _wanted(self) -> set[TopicPartition]:
-        """Return the partitions of all topics that this member asks for."""
-        topics = self._consumer.list_topics(timeout=ANSWER_S_MAX).topics
-        return {
-            TopicPartition(name, partition)
-            for name, topic in topics.items()
-            if any(re.fullmatch(asked, name) if asked.startswith("^") else asked == name for asked in self._topics)
-            for partition in topic.partitions
-        }
-
-    def _given(self) -> set[TopicPartition]:
-        """Return the partitions that the group has given to its members."""
-        (answer,) = self._admin.describe_consumer_groups([LOADER], request_timeout=ANSWER_S_MAX).values()
-        return {
-            TopicPartition(one.topic, one.partition)
-            for member in answer.result(ANSWER_S_MAX).members
-            for one in member.assignment.topic_partitions
-        }
 
     def _commit_once(self, offsets: list[Any]) -> Any:
         """Return None, or the error of the request or of the first partition that was refused."""
@@ -232,7 +195,7 @@ class LoaderGroup:
     def _assigned(self, consumer: Any, partitions: list[Any]) -> None:
         self._credentials = credentials = consumer.consumer_group_metadata()
         self._superseded_at = None
-        self._look_at = _now_s() + SETTLED_S
+        self._watch.assigned()
         _check_fenced(credentials)
         sources = sorted(TopicPartition(one.topic, one.partition) for one in partitions)
         try:

@@ -127,6 +127,24 @@ def test_new_input_is_read_by_both_workers_and_neither_of_them_ends(topics: Coun
     assert int(more.with_suffix(".caught_up").read_text()) > 1_700_000_000_000, "the stamp of the last records"
 
 
+def test_input_that_is_new_when_a_killed_worker_is_back_at_once_is_read_too(
+    topics: CountTopics, tmp_path: Path
+) -> None:
+    """The broker gives a member that is back before its session is over what it had, and nothing else (KIP-345)."""
+    other, more = CountTopics(topics.bootstrap_servers), tmp_path / "more"
+    with WorkerProcess(topics, tmp_path, more=more) as first:
+        first.wait_until_ready(4)
+        topics.send(400)
+        assert topics.outputs(400) == topics.expected()
+        first.kill()
+    more.write_text(f"{other.stage}.in")
+    with WorkerProcess(topics, tmp_path, label="-again", more=more) as second:
+        other.send(400)
+        assert other.outputs(400) == other.expected()
+        second.wait_until_ready(8)
+        assert second.stop() == 0
+
+
 def test_worker_without_any_input_says_what_to_do(topics: CountTopics, tmp_path: Path) -> None:
     with WorkerProcess(topics, tmp_path, inputs="none") as worker:
         assert worker.exit_code() == SettingInvalid.exit_code

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -35,6 +36,9 @@ from esep.register import load_register
 from esep.settings import Settings, load_settings
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.reconcile import Report, reconcile
+from esep.sinks.clickhouse.tables import topics_to_load
+from esep.status import is_through
+from esep.topics import ALERTS_STAGE, LEDGER, LOADER
 
 _QUERYABLE_S_MAX = 120.0
 _LOOK_EVERY_S = 0.1
@@ -89,6 +93,7 @@ def _run(file: Path, register: Path, folder: Path) -> bool:
         with Observer(settings) as observer:
             summaries, handed_over = _send_all(file, bins, settings)
             _wait_queryable(settings, sum(summary.events_accepted for summary in summaries), stack)
+            _wait_settled(settings, bins, stack)
         _say("3. What became of it")
         _print_summaries(summaries)
         _print_persons(settings)
@@ -120,16 +125,36 @@ def _send_all(file: Path, bins: tuple[str, ...], settings: Settings) -> tuple[li
 def _wait_queryable(settings: Settings, accepted: int, stack: Stack) -> None:
     """Return once ClickHouse holds every accepted event."""
     client = connect(settings)
+    rows = 0
+
+    def are_all_there() -> bool:
+        nonlocal rows
+        rows = client.query("SELECT count() FROM ledger").result_rows[0][0]
+        return bool(rows >= accepted)
+
+    _wait(are_all_there, stack, lambda: f"{rows:,} of {accepted:,} accepted events can be asked for")
+    client.close()
+
+
+def _wait_settled(settings: Settings, bins: tuple[str, ...], stack: Stack) -> None:
+    """Return once the alerts for all of them are raised, and all that was written is in ClickHouse."""
+    servers = settings.bootstrap_servers
+    _wait(lambda: is_through(servers, ALERTS_STAGE, [LEDGER]), stack, lambda: "not all alerts are raised")
+    to_load = topics_to_load(settings, bins)
+    _wait(lambda: is_through(servers, LOADER, to_load), stack, lambda: "not all is loaded")
+
+
+def _wait(holds: Callable[[], bool], stack: Stack, state: Callable[[], str]) -> None:
+    """Return once something holds; PartUnready says the state in which it stayed."""
     deadline = time.monotonic() + _QUERYABLE_S_MAX
-    while (rows := client.query("SELECT count() FROM ledger").result_rows[0][0]) < accepted:
+    while not holds():
         if time.monotonic() > deadline:
             raise PartUnready(
-                f"after {_QUERYABLE_S_MAX:.0f} s {rows:,} of {accepted:,} accepted events can be asked for",
+                f"after {_QUERYABLE_S_MAX:.0f} s {state()}",
                 detail="; ".join(f"{name}: {app.process.log_tail(3)}" for name, app in stack.apps.items()),
             )
         stack.tend()
         time.sleep(_LOOK_EVERY_S)
-    client.close()
 
 
 def _print_summaries(summaries: list[Summary]) -> None:

@@ -1,13 +1,13 @@
 """How far each consumer group is behind, per partition.
 
 Reads     the brokers: committed offsets of the line's groups, ends of partitions
-Returns   `Lag` per group, topic and partition
+Returns   `Lag` per group, topic and partition; whether a group is through with topics
 Promises  reads only; joins no group
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -39,18 +39,35 @@ def group_lags(bootstrap_servers: str, security: Mapping[str, str] = PLAIN) -> l
         raise no_broker(bootstrap_servers, error) from error
 
 
-def _lags_of(bootstrap_servers: str, group: str, security: Mapping[str, str]) -> list[Lag]:
-    """Ask as a member-to-be: the admin client's question to a group can abort the process (librdkafka #4605)."""
+def is_through(
+    bootstrap_servers: str, group: str, topics: Collection[str], security: Mapping[str, str] = PLAIN
+) -> bool:
+    """Return whether a group has committed all records of these topics; a last transaction marker may be left."""
+    try:
+        lags = _lags_of(bootstrap_servers, group, security, topics)
+    except KafkaException as error:
+        raise no_broker(bootstrap_servers, error) from error
+    return all(lag.lag <= 1 for lag in lags)
+
+
+def _lags_of(
+    bootstrap_servers: str, group: str, security: Mapping[str, str], topics: Collection[str] | None = None
+) -> list[Lag]:
+    """Return the lags of all partitions of these topics; without topics, of the partitions that it has committed.
+
+    Asks as a member-to-be: the admin client's question to a group can abort the process (librdkafka #4605).
+    """
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, **security, "group.id": group, "log_level": 0})
     try:
-        topics = consumer.list_topics(timeout=_ANSWER_S).topics.values()
-        places = [TopicPartition(topic.topic, partition) for topic in topics for partition in topic.partitions]
-        committed = [place for place in consumer.committed(places, timeout=_ANSWER_S) if place.offset >= 0]
-        return [_lag(consumer, group, place) for place in committed]
+        known = consumer.list_topics(timeout=_ANSWER_S).topics
+        read = known if topics is None else topics
+        places = [TopicPartition(topic, partition) for topic in read for partition in known[topic].partitions]
+        committed = consumer.committed(places, timeout=_ANSWER_S)
+        return [_lag(consumer, group, place) for place in committed if topics is not None or place.offset >= 0]
     finally:
         consumer.close()
 
 
 def _lag(consumer: Consumer, group: str, place: TopicPartition) -> Lag:
-    end = consumer.get_watermark_offsets(place, timeout=_ANSWER_S)[1]
-    return Lag(group, place.topic, place.partition, place.offset, end, max(0, end - place.offset))
+    end, reached = consumer.get_watermark_offsets(place, timeout=_ANSWER_S)[1], max(0, place.offset)
+    return Lag(group, place.topic, place.partition, reached, end, max(0, end - reached))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,7 +32,7 @@ from esep.security import PLAIN, aiokafka_properties
 from esep.stream_apps.fetched import Room, reread_with, take_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from esep.stream_apps.stage import Batch
 
@@ -130,14 +131,26 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust carries no types
     async def open(self, assignment: Assignment, positions: Mapping[TopicPartition, int]) -> bool:
         """Fetch from these positions (one per partition of the assignment); False if it is no longer in force."""
         thread = cast("Consumer", self.consumer)._thread
-        return bool(await thread.call_thread(thread.open, assignment, positions))
+        with self.alive():
+            return bool(await thread.call_thread(thread.open, assignment, positions))
+        return False
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Read these topics from now on: the group is joined anew, and a new assignment follows."""
         for channel in self.topics:
             channel.topics = tuple(topics)
-        # By hand, for Faust itself waits 45 s, to see whether further topics come (`Conductor._subscriber`).
-        await cast("Consumer", self.consumer).subscribe(await self.topics._update_indices())
+        with self.alive():
+            # By hand, for Faust itself waits 45 s, to see whether further topics come (`Conductor._subscriber`).
+            await cast("Consumer", self.consumer).subscribe(await self.topics._update_indices())
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Let an error out only if the app goes on: when it stops, it ends its consumer's thread, whoever asks it."""
+        try:
+            yield
+        except Exception:
+            if not self.should_stop:
+                raise
 
     def in_force(self, assignment: Assignment) -> bool:
         """Return whether no rebalance has begun since; may be asked on any thread."""
@@ -340,10 +353,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
-            while not (self.should_stop or fetcher.should_stop):
-                poll = await self._thread.call_thread(self._thread.poll)
-                if poll is not None:
-                    await self.callback(self._message(poll))
+            with self.app.alive():
+                while not (self.should_stop or fetcher.should_stop):
+                    poll = await self._thread.call_thread(self._thread.poll)
+                    if poll is not None:
+                        await self.callback(self._message(poll))
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
@@ -353,9 +367,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     @Service.task  # type: ignore[untyped-decorator]
     async def _watch_group(self) -> None:
         try:
-            while not self.should_stop:
-                await self.sleep(PATIENCE_S)
-                await self._thread.call_thread(self._thread.check_group)
+            with self.app.alive():
+                while not self.should_stop:
+                    await self.sleep(PATIENCE_S)
+                    await self._thread.call_thread(self._thread.check_group)
         except Exception as failure:  # noqa: BLE001  # Whatever it is, no assignment would come any more.
             self.app.on_failed(failure)
 

@@ -75,9 +75,12 @@ class Line:
         self.wait_until(f"{rows} rows in {table}", lambda: int(self.value(f"SELECT count() FROM {table}")) >= rows)
 
     def assert_balanced(self) -> None:
-        """Fail, with every difference, unless Kafka and ClickHouse hold the same records."""
-        report = reconcile(self.settings, self.register.bins)
-        assert report.balanced, report.to_json()
+        """Fail, with every difference, unless Kafka and ClickHouse hold the same records once all have arrived."""
+        deadline = time.monotonic() + WAIT_S
+        while not (report := reconcile(self.settings, self.register.bins)).balanced:
+            assert time.monotonic() < deadline, report.to_json()
+            self.stack.tend()
+            time.sleep(0.5)
 
 
 @contextmanager

@@ -193,6 +193,31 @@ def test_error_of_the_group_is_reported_before_there_is_an_assignment(topics: Co
     run(test)
 
 
+def test_consumer_that_ends_because_the_app_stops_has_not_failed(topics: CountTopics) -> None:
+    """Faust ends the consumer's thread before it ends those that ask it something: their calls fail, now and then."""
+
+    async def test() -> None:
+        async with feed_of(topics) as feed:
+            await feed.wait_until(lambda: bool(feed.assignments))
+            thread = feed.app.consumer._thread
+            ask = thread.call_thread
+            refused = []
+
+            async def call_thread(*call: Any) -> Any:
+                if not feed.app.should_stop:
+                    return await ask(*call)
+                refused.append(call)
+                raise RuntimeError("Event loop is closed")
+
+            thread.call_thread = call_thread
+        assert refused
+        assert await feed.app.open(feed.assignments[0], {}) is False
+        await feed.app.subscribe([f"{topics.stage}.in"])
+        assert feed.failures == []
+
+    run(test)
+
+
 def test_transport_commits_no_offsets(topics: CountTopics) -> None:
     topics.send(400)
 

@@ -44,9 +44,11 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait(WAIT_S)
 
-    def stop(self) -> int:
+    def stop(self) -> None:
+        """Tell the worker to stop; AssertionError, with its log, unless it ends with 0."""
         self.process.terminate()
-        return self.process.wait(WAIT_S)
+        code = self.process.wait(WAIT_S)
+        assert code == 0, f"the worker left with {code}:\n{self.log()}"
 
     def exit_code(self) -> int:
         return self.process.wait(WAIT_S)

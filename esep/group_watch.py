@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -31,39 +32,62 @@ LOG = logging.getLogger(__name__)
 
 
 class GroupWatch:
-    """Looks at one group from time to time; one thread at a time."""
+    """Looks at one group from time to time, on threads of its own; all methods are called on one and the same."""
 
     def __init__(self, group: str, bootstrap_servers: str, security: Mapping[str, str]) -> None:
         self._group = group
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 0})
+        self._configuration = {"bootstrap.servers": bootstrap_servers, **security, "log_level": 0}
+        self._admin = AdminClient(self._configuration)
         self._left_out: set[TopicPartition] = set()
+        self._look: Look | None = None  # Under way, or over and not yet judged.
         self._look_at = float("inf")
 
     def assigned(self) -> None:
-        """Note an assignment: from now on there is something to look at."""
+        """Note an assignment: from now on there is something to look at, and what was seen before counts no more."""
+        self._look, self._left_out = None, set()
         self._look_at = time.monotonic() + SETTLED_S
-
-    def is_due(self) -> bool:
-        """Return whether it is time for the next look."""
-        return time.monotonic() >= self._look_at
 
     def left_out(self, topics: Collection[str]) -> set[TopicPartition]:
         """Return the partitions of these topics (names, patterns begin with ^) that two looks in a row found nobody's.
 
-        Nothing where a broker does not answer: the next look may say more.
+        Waits for nothing: what a look finds is told by a later call, once. Where a broker does not answer, the look
+        finds nothing; the next one may.
         """
-        try:
-            found = self._wanted(topics) - self._given()
-        except KafkaException as error:
-            LOG.warning("the group %s was not described: %s", self._group, error.args[0].str())
-            found = set()
-        again = found & self._left_out
-        self._left_out = found - again
+        if self._look is None and time.monotonic() >= self._look_at:
+            self._look = Look(self._admin, self._group, tuple(topics))
+            self._look.start()
+        if self._look is None or self._look.is_alive():
+            return set()
+        look, self._look = self._look, None
+        if look.has_failed:  # A client goes on asking the broker that was the group's coordinator before.
+            self._admin = AdminClient(self._configuration)
+        again = look.found & self._left_out
+        self._left_out = look.found - again
         self._look_at = time.monotonic() + (SETTLED_S if self._left_out else LOOK_EVERY_S)
         return again
 
-    def _wanted(self, topics: Collection[str]) -> set[TopicPartition]:
-        names, patterns = set(topics), [topic for topic in topics if topic.startswith("^")]
+
+class Look(threading.Thread):
+    """One look, which may take long. found: what is nobody's, once the thread has ended; nothing if has_failed."""
+
+    def __init__(self, admin: AdminClient, group: str, topics: Collection[str]) -> None:
+        super().__init__(name=f"look at {group}", daemon=True)  # A worker that stops does not wait for it.
+        self._admin = admin
+        self._group = group
+        self._topics = topics
+        self.found: set[TopicPartition] = set()
+        self.has_failed = False
+
+    def run(self) -> None:
+        """Ask the brokers."""
+        try:
+            self.found = self._wanted() - self._given()
+        except (KafkaException, TimeoutError) as error:
+            self.has_failed = True
+            LOG.warning("the group %s was not described: %r", self._group, error)
+
+    def _wanted(self) -> set[TopicPartition]:
+        names, patterns = set(self._topics), [topic for topic in self._topics if topic.startswith("^")]
         return {
             TopicPartition(name, partition)
             for name, topic in self._admin.list_topics(timeout=ANSWER_S_MAX).topics.items()
@@ -75,6 +99,6 @@ class GroupWatch:
         (answer,) = self._admin.describe_consumer_groups([self._group], request_timeout=ANSWER_S_MAX).values()
         return {
             TopicPartition(one.topic, one.partition)
-            for member in answer.result(ANSWER_S_MAX).members
+            for member in answer.result(2 * ANSWER_S_MAX).members
             for one in member.assignment.topic_partitions
         }

@@ -16,12 +16,12 @@ import json
 import logging
 import os
 import signal
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from esep.closing import end_process_in
 from esep.errors import (
     BrokerUnavailable,
     EsepError,
@@ -117,7 +117,6 @@ class Worker(Generic[S]):
         self._inquiry_task: asyncio.Task[None] | None = None
         self._subscribe_task: asyncio.Task[None] | None = None
         self._watch = GroupWatch(place.group, bootstrap_servers, security)
-        self._watch_task: asyncio.Task[None] | None = None
         self._polls = 0  # Of the assignment that is ready.
         self._failure: EsepError | None = None
 
@@ -140,7 +139,7 @@ class Worker(Generic[S]):
         except Exception as failure:  # noqa: BLE001  # Faust and aiokafka raise all kinds; each ends the worker.
             self._fail(failure)
         self._stop.set()
-        self._end_process_in(STOP_S_MAX)
+        end_process_in(STOP_S_MAX, self._failure.exit_code if self._failure else 0)
         try:
             await app.stop()
         except Exception as failure:  # noqa: BLE001
@@ -203,13 +202,6 @@ class Worker(Generic[S]):
         if app.crash_reason is not None:
             raise app.crash_reason
 
-    def _end_process_in(self, seconds: float) -> None:
-        """End the process then if it still runs: what hangs in a thread must not keep a place that nobody works."""
-        code = self._failure.exit_code if self._failure else 0
-        timer = threading.Timer(seconds, os._exit, [code])
-        timer.daemon = True
-        timer.start()
-
     def _fail(self, failure: Exception) -> None:
         """Note what stops the worker, and stop it; the first failure is the cause."""
         if self._failure is None:
@@ -239,15 +231,10 @@ class Worker(Generic[S]):
             self._subscribe_task = asyncio.ensure_future(self._subscribe(inputs))
 
     def _look_at_the_group(self) -> None:
-        """Join it anew, in a while, where it has left something out of what it gave away."""
-        is_busy = self._watch_task is not None and not self._watch_task.done()
-        if self._ready is not None and self._watch.is_due() and not is_busy:
-            self._watch_task = asyncio.ensure_future(self._see_that_all_is_given())
-
-    async def _see_that_all_is_given(self) -> None:
-        if left_out := await asyncio.to_thread(self._watch.left_out, self._inputs):
+        """Join it anew where it has left something out of what it gave away."""
+        if self._ready is not None and (left_out := self._watch.left_out(self._inputs)):
             LOG.info("%s: joins anew, for nobody was given %s", self.place, ", ".join(map(str, sorted(left_out))))
-            await self._subscribe(self._inputs)
+            self._subscribe_task = asyncio.ensure_future(self._subscribe(self._inputs))
 
     async def _subscribe(self, inputs: tuple[str, ...]) -> None:
         try:

@@ -174,9 +174,7 @@ class LoaderGroup:
 
     def _see_that_all_is_given(self) -> None:
         """Join anew where the group has left something out."""
-        if self._credentials is None or not self._watch.is_due():
-            return
-        if left_out := self._watch.left_out(self._topics):
+        if self._credentials is not None and (left_out := self._watch.left_out(self._topics)):
             LOG.info("%s: joins anew, for nobody was given %s", self._place, ", ".join(map(str, sorted(left_out))))
             self._join()
 

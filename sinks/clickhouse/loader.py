@@ -25,10 +25,12 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from esep.closing import Closing, end_process_in
 from esep.errors import EsepError, InvariantBroken, SinkUnavailable
 from esep.security import client_security
 from esep.sinks.clickhouse.frames import Records, rows_of
@@ -40,13 +42,14 @@ from esep.sinks.clickhouse.store import Held, Store
 from esep.sinks.clickhouse.tables import subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Executor, Future
 
     from esep.lineage import TopicPartition
     from esep.settings import Settings
 
 LOG = logging.getLogger(__name__)
+STOP_S_MAX = 90.0  # More than an insert's and a commit's own limits; what was noted is repeated at the next start.
 STATUS_S = 1.0  # The status file, and offsets behind markers alone, are written at most once a second.
 
 
@@ -59,18 +62,35 @@ def run_loader(settings: Settings, *, on_step: Callable[[str], None] = lambda _:
     """
     logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # What it warns of is raised as well.
     stop = threading.Event()
+
+    def told_to_stop(*_: object) -> None:
+        stop.set()
+        end_process_in(STOP_S_MAX, 0)  # A loader was seen once that was told to, and still there after five minutes.
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, told_to_stop)
     try:
         read = partial(read_range, security=client_security(settings))
-        with ThreadPoolExecutor(1, "insert") as second:
-            loader = Loader(settings, Store(settings), read, stop, on_step, second)
+        with (
+            ThreadPoolExecutor(1, "insert") as second,
+            Loader(settings, Store(settings), read, stop, on_step, second) as loader,
+            _gone_soon_after_an_error(),
+        ):
             loader.run(subscription(settings), LoaderGroup)
     except EsepError as error:
         if not (stop.is_set() and isinstance(error, SinkUnavailable)):  # What was noted is repeated at the next start.
             LOG.error("loader-%d stopped. %s", settings.ordinal, error)  # noqa: TRY400 - its text says what to do
             return error.exit_code
     return 0
+
+
+@contextmanager
+def _gone_soon_after_an_error() -> Iterator[None]:
+    try:
+        yield
+    except EsepError as error:
+        end_process_in(STOP_S_MAX, error.exit_code)
+        raise
 
 
 class Round(NamedTuple):
@@ -80,7 +100,7 @@ class Round(NamedTuple):
     inserted: Future[dict[TopicPartition, Held]]
 
 
-class Loader:
+class Loader(Closing):
     """One loader process. Its thread runs everything but `Inserter.load`, the group's callbacks within `fetch`.
 
     store, read, and the group that `run` makes, are all that it knows of the world. second: runs what it is given in
@@ -111,24 +131,28 @@ class Loader:
         self._last_rows: dict[TopicPartition, dict[TopicPartition, int]] = {}  # Per cause, of all offsets below.
         self._held: dict[TopicPartition, Held] = {}  # What the tables hold of it, the round in progress excepted.
         self._counters: Counter[tuple[str, TopicPartition]] = Counter()
+        self._has_joined = False
         self._ready = False
         self._looked_at = float("-inf")
 
     def run(self, topics: list[str], join: type[LoaderGroup]) -> None:
         """Load until told to stop; raises the EsepError that stops the loader."""
         self._group = join(self._settings, topics, on_assigned=self._recover, on_revoked=self._forget)
-        try:
-            while not self._stop.is_set():
-                fetched = self._group.fetch(self._settings.loader_rows_max, self._settings.loader_wait_ms / 1000)
-                self._unless_superseded(partial(self._load, fetched))
-            self._unless_superseded(partial(self._advance, []))
-        finally:
-            self._ready = False
-            if self._round is not None:
-                self._round.inserted.exception()  # Waited for: the store is still in use.
-            self._write_status()
+        self._has_joined = True
+        while not self._stop.is_set():
+            fetched = self._group.fetch(self._settings.loader_rows_max, self._settings.loader_wait_ms / 1000)
+            self._unless_superseded(partial(self._load, fetched))
+        self._unless_superseded(partial(self._advance, []))
+
+    def close(self) -> None:
+        """Wait for the last insert, say how far it is, and leave the group."""
+        self._ready = False
+        if self._round is not None:
+            self._round.inserted.exception()  # Waited for: the store is still in use.
+        self._write_status()
+        if self._has_joined:
             self._group.close()
-            self._store.close()
+        self._store.close()
 
     def _unless_superseded(self, step: Callable[[], None]) -> None:
         try:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -463,7 +464,12 @@ class LoaderProcess:
             time.sleep(0.05)
 
     def wait(self) -> int:
-        return self.process.wait(timeout=WAIT_S)
+        try:
+            return self.process.wait(timeout=WAIT_S)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGABRT)  # Have it say where its threads are.
+            self.process.wait(timeout=WAIT_S)
+            raise AssertionError(self.log.read_text()[-6_000:]) from None
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

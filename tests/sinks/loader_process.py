@@ -5,6 +5,7 @@ at: name of a step; nth: at which time it is reached; signal: what the process t
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from esep.sinks.clickhouse.loader import run_loader
 
 
 def main(plan: dict[str, str]) -> int:
+    faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reached: Counter[str] = Counter()
 

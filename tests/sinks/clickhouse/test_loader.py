@@ -310,8 +310,8 @@ def _run(world: World) -> None:
         return FakeGroup(world, on_assigned, on_revoked)
 
     world.dead, world.second = False, Second(world)
-    loader = Loader(Settings(), FakeStore(world), read, Impatient(world), on_step, world.second)  # type: ignore[arg-type]
-    loader.run([REJECTED], join)  # type: ignore[arg-type]
+    with Loader(Settings(), FakeStore(world), read, Impatient(world), on_step, world.second) as loader:  # type: ignore[arg-type]
+        loader.run([REJECTED], join)  # type: ignore[arg-type]
 
 
 OFFSETS = st.lists(st.integers(0, 120), unique=True, min_size=1, max_size=30).map(sorted)

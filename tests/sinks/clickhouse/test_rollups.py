@@ -114,9 +114,11 @@ def test_what_the_ledger_lost_or_merged_is_named_by_month_and_right_again_once_a
 ) -> None:
     rows = _block(next(first_rows), 60)
     first, second, third = rows.months()
+    client.command("SYSTEM STOP MERGES ledger")
     _insert(store, rows, "one")
     store.insert(LEDGER_TABLE, "other", rows.block(second))
     assert differences(client) == {}  # The ledger itself shows rows twice, until it merges them.
+    client.command("SYSTEM START MERGES ledger")
     client.command("OPTIMIZE TABLE ledger FINAL")
     client.command(f"ALTER TABLE ledger DELETE WHERE toYYYYMM(occurred_at) = {third}", settings={"mutations_sync": 1})
     client.command(f"ALTER TABLE person_day DROP PARTITION {first}")

@@ -25,7 +25,7 @@ from esep.codes import (
     PRECEDENCE,
 )
 from esep.events import RECORD_BY_TYPE, corrected
-from esep.identifiers import valid_iin
+from esep.identifier_columns import valid_iin
 from esep.money import AMOUNT_TIYN_MAX
 from esep.schemas import newest
 

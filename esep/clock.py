@@ -8,9 +8,11 @@ Promises  tz data 2024a or newer is in use (the country is at UTC+5 since 1 Marc
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 ALMATY = "Asia/Almaty"
 AHEAD_MAX = timedelta(minutes=5)  # How far an organizer's clock may run ahead of the broker's stamp (DESIGN §4).
@@ -23,6 +25,7 @@ if datetime(2024, 7, 1, tzinfo=ZoneInfo(ALMATY)).utcoffset() != timedelta(hours=
 def almaty_year(instants: pl.Series) -> pl.Series:
     """Return the calendar year in Almaty of each UTC instant (Int32).
 
+    >>> import polars as pl
     >>> almaty_year(pl.Series([datetime(2025, 12, 31, 18, 59), datetime(2025, 12, 31, 19)])).to_list()
     [2025, 2026]
     """

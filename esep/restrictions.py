@@ -24,7 +24,7 @@ import polars as pl
 from esep.clock import ALMATY
 from esep.errors import FileUnusable
 from esep.flags import FLAGS
-from esep.identifiers import valid_iin
+from esep.identifier_columns import valid_iin
 
 LISTS = {"SELF_EXCLUDED": "RESTRICTED", "DEBTOR": "DEBTOR", "OFFICIAL": "OFFICIAL"}  # List → flag.
 COLUMNS = ("list", "iin", "valid_from", "valid_to")

@@ -14,7 +14,7 @@ import polars as pl
 
 from esep.clock import almaty_year
 from esep.flags import FLAGS
-from esep.identifiers import birth_year_hints, sex_hints
+from esep.identifier_columns import birth_year_hints, sex_hints
 from esep.instants import bet_ms
 
 if TYPE_CHECKING:

@@ -3,89 +3,27 @@
 from __future__ import annotations
 
 import hmac
-from datetime import date
 from hashlib import sha256
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from esep import identifiers
-from esep.identifiers import (
-    PersonKeys,
-    birth_year_hints,
-    control_digit,
-    is_bin,
-    is_iin,
-    masked,
-    sex_hints,
-    valid_bin,
-    valid_iin,
-)
+from esep.identifiers import PersonKeys, control_digit, is_bin, is_iin, masked
 from tests.support.notices import STREAM_IDS, persons_in
+from tests.support.numbers import ASCII, OTHER_DIGITS, almost_numbers, is_one
 from tests.support.records import BINS, bins, control_digit_of, iins
 
 VALID_IINS = ("900101300007", "900101300811", "061211600012", "830717350867")
 INVALID_IINS = ("000813159890", "821214240092")
-ASCII = "0123456789"
-OTHER_DIGITS = {
-    "Arabic-Indic": "٠١٢٣٤٥٦٧٨٩",
-    "Persian": "۰۱۲۳۴۵۶۷۸۹",
-    "fullwidth": "０１２３４５６７８９",
-    "Devanagari": "०१२३४५६७८९",
-    "mathematical": "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗",
-}
-
-
-def oracle(text: str | None, *, of_person: bool) -> bool:
-    """Return whether LEGAL calls it an IIN (or a BIN), written from its text."""
-    if text is None or len(text) != 12 or any(letter not in ASCII for letter in text):
-        return False
-    fifth, seventh = int(text[4]), int(text[6])
-    form = fifth in {0, 1, 2, 3} and seventh in {0, 1, 2, 3, 4, 5, 6} if of_person else fifth in {4, 5, 6}
-    return form and control_digit_of(text[:11]) == int(text[11])
-
-
-@st.composite
-def almost_numbers(draw: st.DrawFn) -> str | None:
-    """Give numbers with one digit changed, cut, lengthened or in another script, and texts that never were any."""
-    number = draw(iins() | bins() | st.text(ASCII, min_size=12, max_size=12))
-    place = draw(st.integers(0, 11))
-    changed = number[:place] + draw(st.sampled_from(ASCII)) + number[place + 1 :]
-    script = draw(st.sampled_from(sorted(OTHER_DIGITS.values())))
-    return draw(
-        st.sampled_from(
-            [
-                number,
-                changed,
-                number[:place],
-                number + "0",
-                number + "\n",
-                " " + number[1:],
-                number[:place] + script[int(number[place])] + number[place + 1 :],
-                None,
-            ]
-        )
-        | st.text(max_size=14)
-    )
-
-
-@given(st.lists(almost_numbers(), max_size=20))
-def test_columns_are_told_as_the_oracle_tells_them(numbers: list[str | None]) -> None:
-    """Clause O9-L1: form and control digit, beside plain Python."""
-    series = pl.Series("number", numbers, dtype=pl.String)
-    assert valid_iin(series).to_list() == [oracle(number, of_person=True) for number in numbers]
-    assert valid_bin(series).to_list() == [oracle(number, of_person=False) for number in numbers]
-    assert valid_iin(series).name == "number"
-    assert valid_iin(series).dtype == pl.Boolean
 
 
 @given(almost_numbers())
-def test_one_number_is_told_as_a_column_of_it(number: str | None) -> None:
+def test_number_is_told_as_the_law_tells_it(number: str | None) -> None:
     text = number or ""
-    assert is_iin(text) == valid_iin(pl.Series([text]))[0] == oracle(text, of_person=True)
-    assert is_bin(text) == valid_bin(pl.Series([text]))[0] == oracle(text, of_person=False)
+    assert is_iin(text) == is_one(text, of_person=True)
+    assert is_bin(text) == is_one(text, of_person=False)
 
 
 @given(iins(), bins())
@@ -137,14 +75,6 @@ def test_fifth_and_seventh_digit_tell_what_a_number_is(fifth: int, seventh: int)
             assert is_bin(number) == (fifth in {4, 5, 6})
 
 
-def test_birth_date_that_cannot_be_never_rejects() -> None:
-    """The date inside an IIN is not authoritative (LEGAL, facts around the law)."""
-    eleven = "90133930001"
-    iin = f"{eleven}{control_digit_of(eleven)}"
-    assert is_iin(iin)
-    assert birth_year_hints(pl.Series([iin])).to_list() == [None]
-
-
 @given(st.text(ASCII, min_size=11, max_size=11))
 def test_control_digit_is_the_oracles(eleven: str) -> None:
     assert control_digit(eleven) == control_digit_of(eleven)
@@ -155,29 +85,7 @@ def test_number_whose_second_pass_gives_ten_is_not_in_use() -> None:
     assert unused
     for eleven in unused:
         assert control_digit(eleven) is None
-        assert not valid_iin(pl.Series([f"{eleven}{last}" for last in ASCII])).any()
-
-
-@given(st.lists(iins(), max_size=10))
-def test_hints_say_what_the_digits_say(numbers: list[str]) -> None:
-    series = pl.Series(numbers, dtype=pl.String)
-    years = [{"3": 1900, "4": 1900, "5": 2000, "6": 2000}[iin[6]] + int(iin[:2]) for iin in numbers]
-    assert birth_year_hints(series).to_list() == years
-    assert birth_year_hints(series).dtype == pl.Int32
-    assert sex_hints(series).to_list() == ["M" if int(iin[6]) % 2 else "F" for iin in numbers]
-
-
-@given(st.integers(1, 6), st.dates(date(1800, 1, 1), date(2099, 12, 31)))
-def test_year_is_of_the_century_that_the_seventh_digit_names(seventh: int, born: date) -> None:
-    century = 1800 + (seventh - 1) // 2 * 100
-    iin = f"{born:%y%m%d}{seventh}00000"  # Hints ask for the digits only.
-    assert birth_year_hints(pl.Series([iin])).to_list() == [century + born.year % 100]
-
-
-def test_unknown_century_gives_no_hint() -> None:
-    foreigner = pl.Series(["900101000001"])
-    assert birth_year_hints(foreigner).to_list() == [None]
-    assert sex_hints(foreigner).to_list() == [None]
+        assert not any(is_iin(f"{eleven}{last}") for last in ASCII)
 
 
 ROUTING_KEY = bytes(range(32))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esep.identifiers import birth_year_hints, sex_hints, valid_iin
+from esep.identifier_columns import birth_year_hints, sex_hints, valid_iin
 from esep.producers.synthetic import split_places, synthetic_iin, synthetic_iins
 from tests.producers.bets import REAL_BETS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from esep.identifiers import birth_year_hints, valid_iin
+from esep.identifier_columns import birth_year_hints, valid_iin
 from esep.partitioner import partition_of
 from esep.producers.simulate.people import people_of, places_of
 from esep.producers.simulate.plan import oldest_of_use

@@ -43,11 +43,17 @@ def is_through(
     bootstrap_servers: str, group: str, topics: Collection[str], security: Mapping[str, str] = PLAIN
 ) -> bool:
     """Return whether a group has committed all records of these topics; a last transaction marker may be left."""
+    return all(lag.lag <= 1 for lag in lags_of(bootstrap_servers, group, topics, security))
+
+
+def lags_of(
+    bootstrap_servers: str, group: str, topics: Collection[str], security: Mapping[str, str] = PLAIN
+) -> list[Lag]:
+    """Return the lag of a group in each partition of these topics, committed or not."""
     try:
-        lags = _lags_of(bootstrap_servers, group, security, topics)
+        return sorted(_lags_of(bootstrap_servers, group, security, topics))
     except KafkaException as error:
         raise no_broker(bootstrap_servers, error) from error
-    return all(lag.lag <= 1 for lag in lags)
 
 
 def _lags_of(

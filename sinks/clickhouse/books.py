@@ -40,11 +40,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class LaneBooks:
-    """One lane on both sides."""
+    """One lane on both sides. entries: of one that differs, a sentence for each of the first entries that differ."""
 
     lane: Lane
     kafka: Side
     clickhouse: Side
+    entries: tuple[str, ...] = ()
 
     @property
     def balanced(self) -> bool:
@@ -52,7 +53,8 @@ class LaneBooks:
         return self.kafka == self.clickhouse and self.kafka.whole
 
     def __str__(self) -> str:
-        return f"{self.lane.cause} to {self.lane.output}: Kafka {self.kafka}; ClickHouse {self.clickhouse}"
+        sides = f"{self.lane.cause} to {self.lane.output}: Kafka {self.kafka}; ClickHouse {self.clickhouse}"
+        return "; ".join([sides, *self.entries])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Report:
                     "balanced": books.balanced,
                     "kafka": asdict(books.kafka),
                     "clickhouse": asdict(books.clickhouse),
+                    "entries": list(books.entries),
                 }
                 for books in self.lanes
             ],

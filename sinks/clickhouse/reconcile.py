@@ -9,27 +9,25 @@ Promises  reads only, joins no group; a duplicate that ClickHouse has not merged
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import confluent_kafka as ck
-import numpy as np
-import polars as pl
 from clickhouse_connect.driver.exceptions import DatabaseError
 from confluent_kafka import IsolationLevel, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from esep.errors import BrokerUnavailable
-from esep.lineage import Lane, TopicPartition
+from esep.lineage import TopicPartition
 from esep.security import client_security
-from esep.sinks.clickhouse.books import LaneBooks, OrganizerBooks, Report, Side
+from esep.sinks.clickhouse.books import OrganizerBooks, Report
 from esep.sinks.clickhouse.client import LONG_S_MAX, connect, translate
 from esep.sinks.clickhouse.frames import read
+from esep.sinks.clickhouse.lanes import Bounds, lanes_between
 from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.repetitions import conflicts
 from esep.sinks.clickhouse.rollups import Month, differences, rebuild
-from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, Table, table_of, topics_to_load
+from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, topics_to_load
 from esep.topics import ACCEPTED, all_topics, events_topic, organizers_of
 
 if TYPE_CHECKING:
@@ -44,13 +42,6 @@ __all__ = ["Report", "rebuild_rollups", "reconcile"]
 ANSWER_S_MAX = 30.0  # A broker that knows all ends answers within a second.
 
 
-class Bounds(NamedTuple):
-    """The offsets of a partition that are compared: from first, which retention sets, up to end, exclusive."""
-
-    first: int
-    end: int
-
-
 def reconcile(settings: Settings, organizer_bins: Iterable[str]) -> Report:
     """Return the books of both sides; see `Report.balanced`.
 
@@ -58,14 +49,16 @@ def reconcile(settings: Settings, organizer_bins: Iterable[str]) -> Report:
     Raises BrokerUnavailable, SinkUnavailable if one side does not answer.
     """
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, **client_security(settings), "log_level": 0})
-    bins = sorted({*organizer_bins, *organizers_of(_topics(admin))})
-    bounds = _bounds(admin, settings, bins)
+    bins = known_bins(admin, organizer_bins)
+    bounds = bounds_of(admin, settings, bins)
     accepted = {source: range_ for source, range_ in bounds.items() if source.topic == ACCEPTED}
     events = {source: range_ for source, range_ in bounds.items() if source.topic in set(map(events_topic, bins))}
     loaded = {source: range_ for source, range_ in bounds.items() if source not in {**accepted, **events}}
     try:
         with connect(settings) as client:
-            lanes = [books for source in sorted(loaded) for books in _lanes(settings, client, source, loaded[source])]
+            lanes = [
+                books for source in sorted(loaded) for books in lanes_between(settings, client, source, loaded[source])
+            ]
             organizers = _organizers(client, bins, _accepted_rows(settings, accepted))
             mismatches = client.query("SELECT entry_id, revision FROM correction_mismatches").result_rows
             repeated = [one for source in sorted(events) for one in conflicts(settings, client, source, events[source])]
@@ -91,109 +84,6 @@ def rebuild_rollups(settings: Settings) -> list[Month]:
             return rebuild(client)
     except DatabaseError as error:
         raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has been seen of one lane so far. runs: disjoint ranges of row numbers, as [first, last], ascending."""
-
-    count: int = 0
-    runs: list[tuple[int, int]] = field(default_factory=list)
-    amounts_tiyn: Counter[str] = field(default_factory=Counter)
-
-    def add(self, rows: pl.Series) -> None:
-        """Count these row numbers, in any order, with repetitions."""
-        self.count += len(rows)
-        numbers = rows.unique().sort().to_numpy()
-        cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
-        self.runs = _merged(sorted(self.runs + [(int(run[0]), int(run[-1])) for run in np.split(numbers, cuts)]))
-
-    def side(self) -> Side:
-        """Return the lane's books."""
-        distinct = sum(last - first + 1 for first, last in self.runs)
-        first, last = (self.runs[0][0], self.runs[-1][1]) if self.runs else (0, 0)
-        return Side(self.count, distinct, first, last, dict(sorted(self.amounts_tiyn.items())))
-
-
-def _merged(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return ascending runs with those that touch or overlap made one.
-
-    >>> _merged([(1, 3), (2, 5), (6, 6), (8, 9)])
-    [(1, 6), (8, 9)]
-    """
-    merged: list[tuple[int, int]] = []
-    for first, last in runs:
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return merged
-
-
-def _lanes(settings: Settings, client: Client, source: TopicPartition, bounds: Bounds) -> list[LaneBooks]:
-    """Return the books of every lane into one partition."""
-    kafka, clickhouse = _kafka_sides(settings, source, bounds), _clickhouse_sides(client, source, bounds)
-    return [
-        LaneBooks(Lane(cause, source), kafka.get(cause, Side()), clickhouse.get(cause, Side()))
-        for cause in sorted(kafka.keys() | clickhouse.keys())
-    ]
-
-
-def _kafka_sides(settings: Settings, source: TopicPartition, bounds: Bounds) -> dict[TopicPartition, Side]:
-    table = table_of(source.topic)
-    tallies: defaultdict[TopicPartition, Tally] = defaultdict(Tally)
-    for records in read_range(settings.bootstrap_servers, source, *bounds, client_security(settings)):
-        for (topic, partition), part in read(records, table.record).group_by("cause_topic", "cause_partition"):
-            tally = tallies[TopicPartition(str(topic), int(partition))]
-            tally.add(part["row"])
-            if table is LEDGER_TABLE:
-                tally.amounts_tiyn.update(
-                    dict(part.group_by("event_type").agg(pl.col("amount_tiyn").sum()).iter_rows())
-                )
-    return {cause: tally.side() for cause, tally in tallies.items()}
-
-
-def _clickhouse_sides(client: Client, source: TopicPartition, bounds: Bounds) -> dict[TopicPartition, Side]:
-    table = table_of(source.topic)
-    where, parameters = _condition(table, source, bounds)
-    lanes = client.query(
-        f"""
-        SELECT cause_topic, cause_partition, count(), uniqExact(row), min(row), max(row)
-        FROM {table.name} WHERE {where} GROUP BY cause_topic, cause_partition
-        """,  # noqa: S608 - names from tables.py
-        parameters=parameters,
-    ).result_rows
-    amounts = _clickhouse_amounts(client, where, parameters) if table is LEDGER_TABLE else {}
-    sides = {}
-    for topic, partition, count, distinct, first, last in lanes:
-        cause = TopicPartition(topic, partition)
-        sides[cause] = Side(count, distinct, first, last, amounts.get(cause, {}))
-    return sides
-
-
-def _clickhouse_amounts(client: Client, where: str, parameters: dict[str, Any]) -> dict[TopicPartition, dict[str, int]]:
-    amounts: defaultdict[TopicPartition, dict[str, int]] = defaultdict(dict)
-    sums = client.query(
-        f"""
-        SELECT cause_topic, cause_partition, event_type, sum(amount_tiyn)
-        FROM {LEDGER_TABLE.name} WHERE {where} GROUP BY cause_topic, cause_partition, event_type ORDER BY event_type
-        """,  # noqa: S608 - names from tables.py
-        parameters=parameters,
-    ).result_rows
-    for topic, partition, event_type, amount in sums:
-        amounts[TopicPartition(topic, partition)][event_type] = int(amount)
-    return amounts
-
-
-def _condition(table: Table, source: TopicPartition, bounds: Bounds) -> tuple[str, dict[str, Any]]:
-    """Return the rows of a partition between two offsets: an SQL condition and its parameters."""
-    parts = [
-        *([f"{table.topic_column} = {{topic:String}}"] if table.topic_column else []),
-        f"{table.partition_column} = {{partition:Int32}}",
-        f"{table.offset_column} >= {{first:Int64}}",
-        f"{table.offset_column} < {{end:Int64}}",
-    ]
-    return " AND ".join(parts), {"topic": source.topic, "partition": source.partition, **bounds._asdict()}
 
 
 def _accepted_rows(settings: Settings, accepted: dict[TopicPartition, Bounds]) -> Counter[str] | None:
@@ -224,15 +114,16 @@ def _organizers(client: Client, bins: list[str], accepted_rows: Counter[str] | N
     return books
 
 
-def _topics(admin: AdminClient) -> Iterable[str]:
+def known_bins(admin: AdminClient, organizer_bins: Iterable[str]) -> list[str]:
+    """Return these organizers and all others that have topics, in order."""
     try:
         topics: dict[str, object] = admin.list_topics(timeout=ANSWER_S_MAX).topics
     except KafkaException as error:
         raise BrokerUnavailable("the topics are not known", detail=error.args[0].str()) from error
-    return topics
+    return sorted({*organizer_bins, *organizers_of(topics)})
 
 
-def _bounds(admin: AdminClient, settings: Settings, bins: list[str]) -> dict[TopicPartition, Bounds]:
+def bounds_of(admin: AdminClient, settings: Settings, bins: list[str]) -> dict[TopicPartition, Bounds]:
     """Return what there is of each partition, committed records only."""
     names = {*topics_to_load(settings, bins), ACCEPTED, *map(events_topic, bins)}
     sizes = {"events_partitions": settings.events_partitions, "ledger_partitions": settings.ledger_partitions}

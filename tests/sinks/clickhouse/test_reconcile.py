@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.sinks.clickhouse.client import connect
-from esep.sinks.clickhouse.reconcile import Tally, rebuild_rollups, reconcile
+from esep.sinks.clickhouse.reconcile import rebuild_rollups, reconcile
 from esep.sinks.clickhouse.rollups import ROLLUPS
 from esep.topics import ACCEPTED, LEDGER, receipts_topic
 from tests.sinks.line import BINS, IINS, Line, frame_of, postings, receipts
@@ -101,6 +99,9 @@ def _row_twice(line: Line) -> None:
     assert [(books.clickhouse.count, books.clickhouse.distinct) for books in report.lanes if not books.balanced] == [
         (201, 200)
     ]
+    (entry,) = [entry for books in report.lanes for entry in books.entries]
+    assert "row 7, entry " in entry
+    assert entry.endswith(" is in ClickHouse 2 times")
     with connect(line.settings) as client:
         client.command("SYSTEM START MERGES ledger")
         client.command("OPTIMIZE TABLE ledger FINAL")
@@ -116,17 +117,6 @@ def _row_gone(line: Line) -> None:
     assert not report.balanced
     text = str(report)
     assert "accepted/1 to ledger/1" in report.differences[0]
+    assert report.differences[0].endswith(" is not in ClickHouse")
     assert any("organizer" in difference for difference in report.differences)
     assert not any(iin in text or iin in str(report.to_json()) for iin in IINS)
-
-
-@given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8), max_size=8))
-def test_tally_counts_as_a_set_does(chunks: list[list[int]]) -> None:
-    tally = Tally()
-    for chunk in chunks:
-        tally.add(pl.Series(chunk, dtype=pl.Int64))
-    rows = [row for chunk in chunks for row in chunk]
-    side = tally.side()
-    assert (side.count, side.distinct) == (len(rows), len(set(rows)))
-    if rows:
-        assert (side.first, side.last) == (min(rows), max(rows))

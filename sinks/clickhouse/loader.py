@@ -104,7 +104,7 @@ class Loader(Closing):
     """One loader process. Its thread runs everything but `Inserter.load`, the group's callbacks within `fetch`.
 
     store, read, and the group that `run` makes, are all that it knows of the world. second: runs what it is given in
-    another thread, one after the other.
+    another thread, one after the other. now_s: seconds since 1970.
     """
 
     _group: LoaderGroup
@@ -117,6 +117,7 @@ class Loader(Closing):
         stop: threading.Event,
         on_step: Callable[[str], None],
         second: Executor,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._place = f"loader-{settings.ordinal}"
@@ -126,6 +127,7 @@ class Loader(Closing):
         self._stop = stop
         self._on_step = on_step
         self._second = second
+        self._now_s = now_s
         self._round: Round | None = None
         self._next: dict[TopicPartition, int] = {}  # Of each assigned partition the next offset to decode.
         self._last_rows: dict[TopicPartition, dict[TopicPartition, int]] = {}  # Per cause, of all offsets below.
@@ -174,7 +176,8 @@ class Loader(Closing):
         if records.offsets[0] < first:
             raise InvariantBroken(f"{source}: offset {records.offsets[0]} came after offset {first - 1} was loaded")
         rows = rows_of(records, self._last_rows[source])
-        pending = Pending(first, records.offsets[-1], len(records.offsets), rows.table.layout)
+        size, noted_at = len(records.offsets), int(self._now_s())
+        pending = Pending(first, records.offsets[-1], size, rows.table.layout, noted_at)
         self._next[source] = pending.last + 1
         self._last_rows[source] = {**self._last_rows[source], **rows.last_rows}
         return Range.of(pending, rows, rows.months())
@@ -233,7 +236,10 @@ class Loader(Closing):
         return dict(starts)
 
     def _repeat(self, source: TopicPartition, noted: Pending) -> None:
-        """Insert what is not there of a range that a predecessor noted, and commit the offset behind it."""
+        """Insert what is not there of a range that a predecessor noted, and commit the offset behind it.
+
+        What is there is sent again while its tokens are young: a roll-up may lack it (`Inserter.complete`).
+        """
         again = list(self._read(self._settings.bootstrap_servers, source, noted.first, noted.last + 1))
         records = Records(
             source, [o for part in again for o in part.offsets], [v for part in again for v in part.values]
@@ -244,9 +250,14 @@ class Loader(Closing):
             )
         rows = rows_of(records, None)
         self._on_step("reread")
-        missing = self._inserter.missing(source, noted, rows.months())
-        one = Range.of(replace(noted, layout=rows.table.layout), rows, missing)
+        months, layout = rows.months(), rows.table.layout
+        missing = self._inserter.missing(source, noted, months)
+        young = noted.has_tokens(layout, self._now_s())
+        one = Range.of(noted if young else replace(noted, layout=layout, noted_at=0), rows, missing)
         self._group.commit({source: one.noted})
+        if young:
+            there = {month: count for month, count in months.items() if month not in missing}
+            self._inserter.complete(Range.of(noted, rows, there))
         self._held.update(self._inserter.load([one], self._held))
         self._count([one])
         self._group.commit({source: one.done})

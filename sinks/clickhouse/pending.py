@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from esep.lineage import TopicPartition
 
+TOKENS_S = 6 * 3600  # Tables remember the tokens of 24 h at peak; the rest is for clocks that are wrong.
 EARLIEST = -2  # Kafka's own number for the first offset that is there.
 
 
@@ -31,16 +32,23 @@ EARLIEST = -2  # Kafka's own number for the first offset that is there.
 class Pending:
     """A range of one partition that is being inserted: its first and last offset, both included, and its rows.
 
-    layout: that of the table at the time (`Table.layout`).
+    layout: that of the table at the time (`Table.layout`). noted_at: when the range was noted first, in seconds since
+    1970 by the clock of whoever noted it; 0 where that is not known.
 
     >>> Pending.decode(Pending(7, 19, 12, 1).encode())
-    Pending(first=7, last=19, rows=12, layout=1)
+    Pending(first=7, last=19, rows=12, layout=1, noted_at=0)
     """
 
     first: int
     last: int
     rows: int
     layout: int
+    noted_at: int = 0
+
+    def has_tokens(self, layout: int, now_s: float) -> bool:
+        """Return whether the tokens of this range are surely known still, if its inserts were sent: then what is sent
+        again under them is not there twice. layout: that of the table by now."""
+        return self.layout == layout and abs(now_s - self.noted_at) < TOKENS_S
 
     def encode(self) -> str:
         """Return the metadata of the commit that notes this range: JSON, readable with any tool."""
@@ -100,8 +108,9 @@ def to_insert(source: TopicPartition, read: Mapping[int, int], present: Mapping[
 
     read: rows per month (yyyymm) of the range, as read again. present: those that the table holds; no entry for none.
     A month is one block, so it is there whole or not at all; that it holds fewer rows means that ClickHouse has merged
-    rows of one identity. What is there is left alone even where its token would be known, so that neither age nor
-    layout of the tokens matters. Raises InvariantBroken if more is there than was read.
+    rows of one identity. What is there is not inserted by this, so that neither age nor layout of the tokens matters;
+    while they are young, the loader sends it again for the roll-ups' sake. Raises InvariantBroken if more is there than
+    was read.
     """
     for month, rows in present.items():
         if rows > read.get(month, 0):

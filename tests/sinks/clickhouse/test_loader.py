@@ -31,6 +31,7 @@ from esep.sinks.clickhouse.frames import Records
 from esep.sinks.clickhouse.group import Mark, Superseded
 from esep.sinks.clickhouse.loader import Loader
 from esep.sinks.clickhouse.pending import Committed, Pending
+from esep.sinks.clickhouse.rollups import differences
 from esep.sinks.clickhouse.store import Held
 from esep.topics import LEDGER, REJECTED, events_topic
 from tests.sinks.line import BINS, Line, rejected
@@ -49,7 +50,7 @@ VALUES = [encode_one(record, schema("rejected")) for record in rejected(40, bin_
 
 FAULTS = (
     *("kill before commit", "kill after commit", "fence", "rebalance", "doubt", "kill between steps"),
-    *("kill while inserting", "kill after insert", "lose request", "lose answer", "swallow"),
+    *("kill while inserting", "kill after insert", "lose request", "lose answer", "swallow", "half"),
 )
 
 
@@ -65,6 +66,7 @@ class World:
     at most faults_left requests, `share` of those that he can: if many, a process dies in its first round.
     allowed: what he may do to them.
     late: inserts that were sent by a process that is no more and arrive at some time, or never.
+    rollup: what stands in the roll-up, which has tokens of its own. now_s: the clock.
     """
 
     offsets: list[int]
@@ -74,6 +76,9 @@ class World:
     committed: Mark | None = None
     tokens: set[str] = field(default_factory=set)
     rows: Counter[int] = field(default_factory=Counter)
+    rollup_tokens: set[str] = field(default_factory=set)
+    rollup: Counter[int] = field(default_factory=Counter)
+    now_s: float = 1_800_000_000.0
     row_of: dict[int, int] = field(default_factory=dict)
     late: list[tuple[str, list[int]]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
@@ -103,10 +108,19 @@ class World:
         self.seen.add(fault)
         return fault
 
-    def take(self, token: str, offsets: list[int]) -> None:
+    def take(self, token: str, offsets: list[int], *, rollup: bool = True) -> None:
         if token not in self.tokens:
             self.tokens.add(token)
             self.rows.update(offsets)
+        if rollup and token not in self.rollup_tokens:
+            self.rollup_tokens.add(token)
+            self.rollup.update(offsets)
+
+    def forget_tokens(self) -> None:
+        """Let the deduplication windows roll over, for which a day goes by."""
+        self.tokens.clear()
+        self.rollup_tokens.clear()
+        self.now_s += 86_400
 
     def values(self, offsets: list[int]) -> Records:
         return Records(SOURCE, offsets, [VALUES[self.offsets.index(offset)] for offset in offsets])
@@ -253,13 +267,16 @@ class FakeStore:
 
     def insert(self, table: Table, token: str, block: bytes) -> None:
         offsets = pl.read_ipc_stream(io.BytesIO(block))["rejected_offset"].to_list()
-        fault = self.world.fault("kill while inserting", "kill after insert", "lose request", "lose answer", "swallow")
+        fault = self.world.fault(*FAULTS[FAULTS.index("kill while inserting") :])
         if fault == "kill while inserting":
             self.world.late.append((token, offsets))
             self.world.kill()
         if fault == "lose request":
             raise SinkUnavailable("ClickHouse did not answer")
-        if fault != "swallow":  # As the embedded engine did with what it could not write.
+        if fault == "half":  # The server was killed between a block's part in the table and its part in the roll-up.
+            self.world.take(token, offsets, rollup=False)
+            raise SinkUnavailable("ClickHouse did not answer")
+        if fault != "swallow" or token in self.world.tokens:  # As the embedded engine did with what it could not write.
             self.world.take(token, offsets)
         if fault == "lose answer":
             raise SinkUnavailable("ClickHouse did not answer")
@@ -310,7 +327,8 @@ def _run(world: World) -> None:
         return FakeGroup(world, on_assigned, on_revoked)
 
     world.dead, world.second = False, Second(world)
-    with Loader(Settings(), FakeStore(world), read, Impatient(world), on_step, world.second) as loader:  # type: ignore[arg-type]
+    store, stop = FakeStore(world), Impatient(world)
+    with Loader(Settings(), store, read, stop, on_step, world.second, lambda: world.now_s) as loader:  # type: ignore[arg-type]
         loader.run([REJECTED], join)  # type: ignore[arg-type]
 
 
@@ -332,14 +350,15 @@ def _run_until_loaded(world: World, between: Callable[[], None] = lambda: None) 
 @given(OFFSETS, st.integers(), st.integers(0, 40))
 def test_every_record_is_loaded_once_under_any_schedule(offsets: list[int], seed: int, faults: int) -> None:
     """The adversary kills before and after every effect, fences, rebalances, loses requests and answers, lets the
-    engine acknowledge what it does not store, delivers the insert of a dead process at any later time, and lets the
-    thread that inserts and the one that goes on take turns at every effect.
+    engine acknowledge what it does not store, or end before the roll-up has its part, delivers the insert of a dead
+    process at any later time, and lets the thread that inserts and the one that goes on take turns at every effect.
     """
     world = World(offsets, seed, faults)
     _run_until_loaded(world)
     for insert in world.late:
         world.take(*insert)
     assert world.rows == Counter(offsets)
+    assert world.rollup == Counter(offsets)
     assert world.committed == Mark(offsets[-1] + 1)
 
 
@@ -350,8 +369,22 @@ def test_tokens_forgotten_between_processes_cost_nothing_where_nothing_is_late(
 ) -> None:
     """What is older than the deduplication window is told from the rows themselves."""
     world = World(offsets, seed, faults, frozenset(FAULTS) - {"kill while inserting"})
-    _run_until_loaded(world, between=world.tokens.clear)
+    _run_until_loaded(world, between=world.forget_tokens)
     assert world.rows == Counter(offsets)
+
+
+def test_roll_up_that_the_server_had_not_written_is_completed_by_the_next_loader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server is killed between a block's part in the ledger and its part in a roll-up, and the loader with it."""
+    to_come = ["half", "doubt", "kill before commit"]
+    monkeypatch.setattr(World, "fault", lambda _, *kinds: to_come.pop(0) if to_come and to_come[0] in kinds else "")
+    world = World([3, 4, 8])
+    with pytest.raises(Killed):
+        _run(world)
+    assert world.rows.total() > world.rollup.total()
+    _run(world)
+    assert world.rows == world.rollup == Counter(world.offsets)
 
 
 def test_adversary_does_all_that_he_can() -> None:
@@ -400,6 +433,8 @@ def test_loader_killed_between_any_two_steps_loads_each_record_once(line: Line) 
         line.wait_rows(line.total())
         assert loader.stop() == 0
     line.assert_equal()
+    with connect(line.settings) as client:
+        assert differences(client) == {}, "what was sent again was added to the roll-ups again"
 
 
 def _killed_at(line: Line, step: str, nth: int) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from esep.errors import InvariantBroken, PositionMismatch
 from esep.lineage import TopicPartition
-from esep.sinks.clickhouse.pending import EARLIEST, Committed, Pending, Resume, resume, to_insert, token
+from esep.sinks.clickhouse.pending import EARLIEST, TOKENS_S, Committed, Pending, Resume, resume, to_insert, token
 
 LEDGER_3 = TopicPartition("ledger", 3)
 MONTHS = st.sampled_from([202609, 202610, 202611])
@@ -18,13 +20,28 @@ MONTHS = st.sampled_from([202609, 202610, 202611])
 def pendings(draw: st.DrawFn) -> Pending:
     first = draw(st.integers(0, 10**12))
     last = first + draw(st.integers(0, 10**6))
-    return Pending(first, last, draw(st.integers(1, last - first + 1)), draw(st.integers(1, 9)))
+    noted_at = draw(st.integers(0, 4_000_000_000))
+    return Pending(first, last, draw(st.integers(1, last - first + 1)), draw(st.integers(1, 9)), noted_at)
 
 
 @given(pendings())
 def test_noted_range_is_read_back_from_the_metadata_and_fits_into_it(pending: Pending) -> None:
     assert Pending.decode(pending.encode()) == pending
     assert len(pending.encode()) < 4096  # The broker's offset.metadata.max.bytes.
+
+
+def test_range_that_was_noted_without_its_time_is_read_and_its_tokens_count_as_old() -> None:
+    noted = Pending.decode('{"first":7,"last":19,"rows":12,"layout":1}')
+    assert noted == Pending(7, 19, 12, 1)
+    assert not noted.has_tokens(1, time.time())
+
+
+@given(pendings(), st.integers(1, 9), st.floats(-2 * TOKENS_S, 2 * TOKENS_S))
+def test_tokens_are_known_while_they_are_young_by_either_clock_and_the_layout_is_theirs(
+    noted: Pending, layout: int, later_s: float
+) -> None:
+    known = noted.has_tokens(layout, noted.noted_at + later_s)
+    assert known == (layout == noted.layout and abs(later_s) < TOKENS_S) or abs(abs(later_s) - TOKENS_S) < 1e-3
 
 
 @pytest.mark.parametrize("metadata", ["", None])

@@ -24,10 +24,12 @@ from esep.embedded.java import bundled_java
 from esep.embedded.kafka import KafkaBroker, KafkaCluster, prepare
 from esep.embedded.kafka_plan import SETTINGS
 from esep.embedded.kafka_runtime import KafkaRuntime
+from esep.embedded.process import ProcessIdentity
 from esep.errors import BrokerUnavailable, SettingInvalid, UsageError
 from esep.kafka_wire import call, connect
 from esep.security import tls_context
 from esep.topics import ADMIN
+from tests.chaos.faults import are_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,6 +280,27 @@ def test_java_that_makes_no_archive_is_asked_once_and_runs_without(data_dir, mon
     monkeypatch.setattr(KafkaRuntime, "archive_command", lambda *_: asked.append("dump") or ["false"])
     assert [prepare().archive, prepare().archive] == [None, None]
     assert asked == ["dump"]
+
+
+def test_three_brokers_lose_one_and_no_acknowledged_record(data_dir):
+    cluster = KafkaCluster(3, data_dir)
+    try:
+        cluster.start()
+        cluster.wait_ready()
+        make_topic(cluster.bootstrap_servers, "ledger", partitions=3, replicas=3, min_insync_replicas="2")
+        assert not send(cluster.bootstrap_servers, "ledger", numbered(1_000))
+        assert are_whole(cluster.brokers)
+        cluster.brokers[0].kill()
+        assert not are_whole(cluster.brokers), "its replicas still count, but it does not answer"
+        assert not send(cluster.bootstrap_servers, "ledger", numbered(2_000)[1_000:])
+        assert sorted(read(cluster.bootstrap_servers, "ledger", 2_000, partitions=3)) == sorted(numbered(2_000))
+        cluster.brokers[0].start()
+        cluster.wait_ready()
+    finally:
+        for broker in cluster.brokers:
+            if broker.is_running():
+                broker.kill()
+    assert not any(ProcessIdentity.read(broker.plan.data_dir / "broker.pid") for broker in cluster.brokers)
 
 
 def test_three_secured_brokers_replicate_and_a_login_is_good_at_each(data_dir):

@@ -200,30 +200,29 @@ EVENTS: list[Event] = [
 ]
 
 
-@pytest.fixture
-def registry_ids(registry: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have every process of the line that is brought up, this one included, ask a registry for ids."""
-    before, there = current(), Registry(registry)
-    for one in sorted(all_schemas(), key=lambda one: one.version):
-        there.publish(one)
-    monkeypatch.setenv("ESEP_SCHEMA_REGISTRY_URL", registry)
-    yield
+@pytest.fixture(params=["manifest", "registry"])
+def ids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give the ids to every process of the line that is brought up, this one included."""
+    before = current()
+    if request.param == "registry":
+        url = request.getfixturevalue("registry")
+        there = Registry(url)
+        for one in sorted(all_schemas(), key=lambda one: one.version):
+            there.publish(one)
+        monkeypatch.setenv("ESEP_SCHEMA_REGISTRY_URL", url)
+    yield request.param
     use(before)
 
 
 @pytest.mark.stack
-@pytest.mark.usefixtures("registry_ids")
-def test_whole_line_carries_both_versions_with_the_ids_of_a_registry(tmp_path: Path) -> None:
-    """DESIGN §3: one interface, two implementations; clauses D934-42, O9-L2 to L5.
-
-    With the ids of the manifest the simulated load does it.
-    """
+def test_whole_line_carries_both_versions_with_the_ids_of_either(tmp_path: Path, ids: str) -> None:
+    """DESIGN §3: one interface, two implementations; clauses D934-42, O9-L2 to L5."""
     with line(tmp_path) as up:
         with EventSender("940140000385", up.settings.bootstrap_servers) as sender:
             for event in EVENTS:
                 sender.send(event, "desk-7")
         up.wait_rows("ledger", 6)
-        assert isinstance(current(), RegistryIds)
+        assert isinstance(current(), RegistryIds if ids == "registry" else ManifestIds)
         assert _ids_on(up.settings.bootstrap_servers, up.settings.ledger_partitions) == {
             current().id_of(one) for one in versions("ledger")
         }

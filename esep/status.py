@@ -13,6 +13,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from esep.admin import no_broker
+from esep.errors import SettingInvalid
 from esep.security import PLAIN
 from esep.topics import ALERTS_STAGE, INTAKE, LOADER, TOTALS
 
@@ -49,7 +50,10 @@ def is_through(
 def lags_of(
     bootstrap_servers: str, group: str, topics: Collection[str], security: Mapping[str, str] = PLAIN
 ) -> list[Lag]:
-    """Return the lag of a group in each partition of these topics, committed or not."""
+    """Return the lag of a group in each partition of these topics, committed or not.
+
+    Raises SettingInvalid if one of them is missing.
+    """
     try:
         return sorted(_lags_of(bootstrap_servers, group, security, topics))
     except KafkaException as error:
@@ -67,6 +71,8 @@ def _lags_of(
     try:
         known = consumer.list_topics(timeout=_ANSWER_S).topics
         read = known if topics is None else topics
+        if missing := sorted(set(read) - known.keys()):
+            raise SettingInvalid(f"topic {missing[0]} is missing", hint="run `esep setup`")
         places = [TopicPartition(topic, partition) for topic in read for partition in known[topic].partitions]
         committed = consumer.committed(places, timeout=_ANSWER_S)
         return [_lag(consumer, group, place) for place in committed if topics is not None or place.offset >= 0]

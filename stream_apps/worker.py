@@ -225,16 +225,21 @@ class Worker(Generic[S]):
             return
         self._side_input.look()
         inputs = tuple(self.stage.inputs)
-        if inputs != self._inputs and (self._subscribe_task is None or self._subscribe_task.done()):
+        if inputs != self._inputs and not self._is_joining():
             LOG.info("%s: new inputs: %s", self.place, ", ".join(sorted({*inputs} - {*self._inputs})))
             self._inputs = inputs
             self._subscribe_task = asyncio.ensure_future(self._subscribe(inputs))
 
     def _look_at_the_group(self) -> None:
         """Join it anew where it has left something out of what it gave away."""
-        if self._ready is not None and (left_out := self._watch.left_out(self._inputs)):
+        if self._ready is None or self._is_joining():
+            return
+        if left_out := self._watch.left_out(self._inputs):
             LOG.info("%s: joins anew, for nobody was given %s", self.place, ", ".join(map(str, sorted(left_out))))
             self._subscribe_task = asyncio.ensure_future(self._subscribe(self._inputs))
+
+    def _is_joining(self) -> bool:
+        return self._subscribe_task is not None and not self._subscribe_task.done()
 
     async def _subscribe(self, inputs: tuple[str, ...]) -> None:
         try:

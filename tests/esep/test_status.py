@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from esep import status
 from esep.admin import create_topics
+from esep.errors import SettingInvalid
 from esep.topics import Topic
 
 
@@ -31,3 +32,5 @@ def test_lag_is_what_has_been_written_and_not_committed(broker: Any, monkeypatch
         assert status.is_through(broker.bootstrap_servers, group, [topic]) is is_through
     consumer.close()
     assert not status.is_through(broker.bootstrap_servers, f"{group}-that-has-read-nothing", [topic])
+    with pytest.raises(SettingInvalid, match="topic nowhere is missing"):
+        status.is_through(broker.bootstrap_servers, group, [topic, "nowhere"])

@@ -85,6 +85,7 @@ class Authority:
         added, removed = sorted(plan.grants - present), sorted(present - plan.grants)
         self._create([_allowed(grant) for grant in added])
         self._delete([_allowed(grant) for grant in removed])
+        self._until_granted(set(added), set(removed))
         return Difference(made, added, removed, self._set_quotas(plan))
 
     def issue(self, organizer_bin: str) -> str:
@@ -149,6 +150,14 @@ class Authority:
                 if time.monotonic() > deadline:
                     raise BrokerUnavailable(f"Kafka at {server} does not take up the change of {user}")
                 time.sleep(_ASK_AGAIN_S)
+
+    def _until_granted(self, added: set[Grant], removed: set[Grant]) -> None:
+        """Return once the broker that is asked tells these changes: the controller answers before the brokers know."""
+        deadline = time.monotonic() + _ANSWER_S
+        while (added or removed) and not (added <= (told := self.grants()) and removed.isdisjoint(told)):
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(f"Kafka at {self._servers} does not take up the change of rights")
+            time.sleep(_ASK_AGAIN_S)
 
     def _set_quotas(self, plan: AccessPlan) -> list[QuotaChange]:
         planned = {(quota.principal, quota.key): quota.value for quota in plan.quotas}

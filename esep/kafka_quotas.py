@@ -2,15 +2,18 @@
 
 Reads     the broker's answers to DescribeClientQuotas (48)
 Writes    AlterClientQuotas (49): quotas of users, of no client ids and addresses
-Promises  all changes of a call or an error that names the first refused (kafka.apache.org/protocol, KIP-546)
+Promises  all changes of a call or an error that names the first refused (kafka.apache.org/protocol, KIP-546);
+          when a change returns, every broker that answers tells it
 """
 
 from __future__ import annotations
 
 import struct
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from esep.errors import SettingInvalid
+from esep.errors import BrokerUnavailable, SettingInvalid
 from esep.kafka_wire import call, connect_any, read_text, text
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 DESCRIBE_CLIENT_QUOTAS, ALTER_CLIENT_QUOTAS = 48, 49
 ANSWER_S_MAX = 10.0
+_ASK_AGAIN_S = 0.05
 _ANY_NAME = 2  # Match type: every entity of the type that has a quota.
 
 
@@ -40,6 +44,21 @@ def alter_user_quotas(bootstrap_servers: str, security: Mapping[str, str], chang
     """Set and take away quotas. Raises BrokerUnavailable, SettingInvalid if one is refused."""
     with connect_any(bootstrap_servers, security, ANSWER_S_MAX) as connection:
         refuse_errors(call(connection, ALTER_CLIENT_QUOTAS, 0, alteration(changes)))
+    for server in bootstrap_servers.split(","):
+        with suppress(BrokerUnavailable):  # One that is away learns of it before it serves again.
+            _until_told(server, security, changes)
+
+
+def _until_told(server: str, security: Mapping[str, str], changes: Sequence[QuotaChange]) -> None:
+    """Return once this broker tells the changes: the controller answers before the brokers know."""
+    deadline = time.monotonic() + ANSWER_S_MAX
+    while True:
+        told = user_quotas(server, security)
+        if all(told.get((change.user, change.key)) == change.value for change in changes):
+            return
+        if time.monotonic() > deadline:
+            raise SettingInvalid(f"Kafka at {server} does not take up quotas that it was given")
+        time.sleep(_ASK_AGAIN_S)
 
 
 def alteration(changes: Sequence[QuotaChange]) -> bytes:

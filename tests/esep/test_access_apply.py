@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from esep.access import Grant, plan_of
+from esep.access import AccessPlan, Grant, plan_of
 from esep.access_apply import Authority
 from esep.errors import BrokerUnavailable, SettingInvalid
 from esep.kafka_quotas import user_quotas
@@ -51,6 +51,18 @@ def test_organizer_that_left_the_register_loses_its_rights_and_gets_them_back(se
     assert secured.authority.grants() == PLAN.grants
 
 
+@pytest.mark.parametrize("plan", [plan_of(Settings(), [OURS, OTHER]), PLAN])
+def test_change_of_rights_returns_once_the_broker_tells_it(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch, plan: AccessPlan
+) -> None:
+    grants = secured.authority.grants
+    late = [grants()] * 3  # As a broker tells while it has not heard of the change.
+    monkeypatch.setattr(secured.authority, "grants", lambda: late.pop() if late else grants())
+    secured.authority.apply(plan, secured.files)
+    assert not late
+    assert secured.authority.grants() == plan.grants
+
+
 def test_new_worker_gets_a_password_and_its_rights_and_gives_them_back(secured: Secured) -> None:
     two = plan_of(Settings(workers=2), BINS)
     changed = secured.authority.apply(two, secured.files)
@@ -70,11 +82,12 @@ def test_rights_that_somebody_else_manages_are_left_alone(secured: Secured) -> N
         AclOperation.DESCRIBE,
         AclPermissionType.ALLOW,
     )
-    admin = AdminClient(secured.client(ADMIN))
-    admin.create_acls([binding])[binding].result(ANSWER_S)
+    secured.authority._create([binding])
+    secured.authority._until_granted({foreign}, set())
     assert secured.authority.apply(PLAN, secured.files).is_empty
     assert foreign in secured.authority.grants()
     secured.authority._delete([binding])
+    secured.authority._until_granted(set(), {foreign})
     assert secured.authority.grants() == PLAN.grants
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esep import kafka_quotas
 from esep.errors import SettingInvalid
 from esep.kafka_quotas import QuotaChange, alter_user_quotas, alteration, read_quotas, refuse_errors, user_quotas
 from esep.kafka_wire import text
@@ -64,6 +65,31 @@ def test_quota_is_set_and_taken_away_at_the_broker(secured: Secured) -> None:
     assert user_quotas(secured.servers, security) == before | {(GRAFANA, "producer_byte_rate"): 2048.0}
     alter_user_quotas(secured.servers, security, [QuotaChange(GRAFANA, "producer_byte_rate", None)])
     assert user_quotas(secured.servers, security) == before
+
+
+@pytest.mark.kafka
+def test_change_returns_once_the_broker_tells_it(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
+    security = secured.acting_as(ADMIN)
+    late = [user_quotas(secured.servers, security)] * 3  # As a broker tells while it has not heard of the change.
+    monkeypatch.setattr(kafka_quotas, "user_quotas", lambda *asked: late.pop() if late else user_quotas(*asked))
+    for value in (2048.0, None):
+        alter_user_quotas(secured.servers, security, [QuotaChange(GRAFANA, "producer_byte_rate", value)])
+        assert not late
+        assert user_quotas(secured.servers, security).get((GRAFANA, "producer_byte_rate")) == value
+
+
+@pytest.mark.kafka
+def test_change_that_no_broker_takes_up_is_an_error(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
+    security = secured.acting_as(ADMIN)
+    before = user_quotas(secured.servers, security)
+    monkeypatch.setattr(kafka_quotas, "user_quotas", lambda *_: before)
+    monkeypatch.setattr(kafka_quotas, "ANSWER_S_MAX", 0.2)
+    try:
+        with pytest.raises(SettingInvalid, match="does not take up"):
+            alter_user_quotas(secured.servers, security, [QuotaChange(GRAFANA, "producer_byte_rate", 2048.0)])
+    finally:
+        monkeypatch.undo()
+        alter_user_quotas(secured.servers, security, [QuotaChange(GRAFANA, "producer_byte_rate", None)])
 
 
 @pytest.mark.kafka

@@ -23,7 +23,6 @@ from confluent_kafka.admin import (
     ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
-    UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
 
@@ -99,13 +98,13 @@ class Authority:
         return password
 
     def revoke(self, organizer_bin: str) -> None:
-        """Shut an organizer out at once, on connections that are open too; safe to repeat."""
+        """Shut an organizer out at once, on connections that are open too; safe to repeat.
+
+        It keeps a password that nobody knows, for a user must not be deleted: a broker of Kafka 4.3 that starts after
+        that may forget all users, and lets nobody in any more (KAFKA-20774).
+        """
         self._create([_shut_out(organizer_bin, kind) for kind in _EVERYWHERE])
-        unknown = new_password()  # Nobody's: with it we see when the brokers have heard of the end.
-        self._upsert(organizer_bin, unknown)
-        deletion = UserScramCredentialDeletion(organizer_bin, ScramMechanism.SCRAM_SHA_512)
-        self._wait(self._admin.alter_user_scram_credentials([deletion]).values())
-        self._until_login(organizer_bin, unknown, accepted=False)
+        self._upsert(organizer_bin, new_password())
 
     def users(self) -> set[str]:
         """Return the names of all users that have a password."""
@@ -139,14 +138,14 @@ class Authority:
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
         upsertion = UserScramCredentialUpsertion(user, info, password.encode())
         self._wait(self._admin.alter_user_scram_credentials([upsertion]).values())
-        self._until_login(user, password, accepted=True)
+        self._until_login(user, password)
 
-    def _until_login(self, user: str, password: str, *, accepted: bool) -> None:
-        """Return once every broker accepts, or refuses, this password: the controller answers before they know."""
+    def _until_login(self, user: str, password: str) -> None:
+        """Return once every broker accepts this password, and so none before: the controller answers first."""
         security = {**self._security, "sasl.username": user, "sasl.password": password}
         deadline = time.monotonic() + _ANSWER_S
         for server in self._servers.split(","):
-            while _logs_in(server, security) is not accepted:
+            while not _logs_in(server, security):
                 if time.monotonic() > deadline:
                     raise BrokerUnavailable(f"Kafka at {server} does not take up the change of {user}")
                 time.sleep(_ASK_AGAIN_S)
@@ -190,14 +189,12 @@ class Authority:
 _EVERYWHERE = (ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID)
 
 
-def _logs_in(server: str, security: Mapping[str, str]) -> bool | None:
-    """Return whether a broker accepts a password, None if it does not answer."""
+def _logs_in(server: str, security: Mapping[str, str]) -> bool:
+    """Return whether a broker answers and accepts a password."""
     try:
         connect(server, security, _ANSWER_S).close()
-    except SettingInvalid:
+    except (SettingInvalid, OSError):
         return False
-    except OSError:
-        return None
     return True
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -20,6 +20,7 @@ from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker, KafkaCluster
 from esep.embedded.kafka_ready import Readiness
 from esep.embedded.stack import Stack
+from esep.security import PLAIN
 from tests.chaos.link import WHOLE, Link
 from tests.chaos.schedule import APPS, BROKERS, CLICKHOUSE, KILL, LONG_PAUSE, PAUSE, RESTART, WIRE, Fault
 
@@ -149,15 +150,15 @@ def brokers_of(stack: Stack) -> tuple[KafkaBroker, ...]:
     return stack.broker.brokers
 
 
-def are_whole(brokers: tuple[KafkaBroker, ...]) -> bool:
+def are_whole(brokers: tuple[KafkaBroker, ...], security: Mapping[str, str] = PLAIN) -> bool:
     """Return whether each broker answers and knows all the others, and every replica of each partition is in sync.
 
     The replicas alone do not tell: they are in sync by name until the session of a broker that was killed is over.
     """
     ids = frozenset(broker.plan.node_id for broker in brokers)
-    if not all(Readiness(broker.plan, ids).is_ready() for broker in brokers):
+    if not all(Readiness(broker.plan, ids, security).is_ready() for broker in brokers):
         return False
-    admin = AdminClient({"bootstrap.servers": brokers[0].bootstrap_servers, "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": brokers[0].bootstrap_servers, "log_level": 0, **security})
     try:
         topics = admin.list_topics(timeout=_ASK_S).topics
     except KafkaException:

@@ -29,7 +29,7 @@ down:  ## Stop what make up started
 	$(BIN)/esep down
 
 test: setup  ## All tests, checks of style and types included
-	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 4 --no-loadscope-reorder
 
 properties: setup  ## The properties alone, each on ten times as many examples as in make test
 	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
+from tests.integration.line import Line, line
 from tests.producers.bets import new_bin
 from tests.producers.fake_intake import make_topics
 from tests.support.examples import examples
 from tests.support.registry import registry as running_registry
 from tests.support.secured import Secured, secured_line
-from tests.support.services import LEVELS, end_before, level_of, shared
+from tests.support.services import LEVELS, end_before, level_of, passing, shared, work_unit
 
 # The machine may be busy with the services of other tests, so that time says nothing.
 settings.register_profile(
@@ -34,6 +37,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: levels[item.path])
 
 
+class ByWorkUnit(LoadFileScheduling):
+    """Files go to workers as `work_unit` says, in the order of their levels."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return work_unit(str(self.config.rootpath / nodeid.split("::", 1)[0]))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorkUnit:
+    """Let workers take work units."""
+    return ByWorkUnit(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """End the servers that this worker's tests ask for no more."""
@@ -48,7 +63,7 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(scope="session")
 def broker() -> KafkaBroker:
     """One real broker; name topics, groups and transactional ids after the test, since others use it too."""
-    return shared("kafka", KafkaBroker)
+    return shared("kafka", lambda folder: passing(KafkaBroker(folder)))
 
 
 @pytest.fixture
@@ -66,9 +81,15 @@ def secured() -> Secured:
 
 
 @pytest.fixture(scope="session")
+def common_line() -> Line:
+    """The whole line with the register of the examples; each test has an organizer and persons of its own there."""
+    return shared("stack", lambda folder: line(folder / "line"))
+
+
+@pytest.fixture(scope="session")
 def clickhouse() -> ClickHouseServer:
     """One real engine behind HTTP; name databases and tables after the test, since others use it too."""
-    return shared("clickhouse", ClickHouseServer)
+    return shared("clickhouse", lambda folder: passing(ClickHouseServer(folder)))
 
 
 @pytest.fixture(scope="session")

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from esep.events import Correction, Payout, Values, Wager
 from esep.producers.sender import EventSender
-from tests.integration.line import line
+from tests.integration.line import Line
 
 pytestmark = pytest.mark.stack
 BIN, WRONG, RIGHT, OTHER = "940140000385", "900101300007", "830717350867", "061211600012"
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-SUMS = """
+OURS = f"organizer_bin = '{BIN}'"
+ALERTS = f"SELECT status FROM alerts_current WHERE iin IN ('{WRONG}', '{RIGHT}', '{OTHER}')"
+SUMS = f"""
 SELECT iin, wager_count, wager_tiyn, winning_count, winning_tiyn FROM person_totals
-WHERE organizer_bin = '' AND year = 0 ORDER BY iin
+WHERE organizer_bin = '' AND year = 0 AND iin IN ('{WRONG}', '{RIGHT}', '{OTHER}') ORDER BY iin
 """
-LAST = """
+LAST = f"""
 SELECT iin, person_ever_wager_count, person_ever_wager_tiyn, person_ever_winning_count, person_ever_winning_tiyn
-FROM ledger ORDER BY ledger_offset DESC LIMIT 1 BY iin
+FROM ledger WHERE {OURS} ORDER BY ledger_offset DESC LIMIT 1 BY iin
 """
 
 
@@ -48,7 +49,7 @@ def correction(target: int, was: Any, now: Any, replaces: int = 0) -> Correction
     )
 
 
-def test_books_totals_and_alerts_follow_corrections(tmp_path: Path) -> None:
+def test_books_totals_and_alerts_follow_corrections(common_line: Line) -> None:
     """Clauses O9-4.3, O9-4.6: another person, another amount, a void, a refused event, before its target arrives."""
     bet, win = event(Wager, WRONG, 700_00), event(Payout, WRONG, 1_500_000_00)
     refused = event(Wager, OTHER, 0)
@@ -64,19 +65,26 @@ def test_books_totals_and_alerts_follow_corrections(tmp_path: Path) -> None:
         (correction(8, early, event(Wager, OTHER, 31_00)), 9),
         (early, 8),
     ]
-    with line(tmp_path) as up:
-        for one, sequence in sent:
-            with EventSender(BIN, up.settings.bootstrap_servers, next_sequences={"desk-7": sequence}) as client:
-                client.send(one, "desk-7")
-        up.wait_rows("ledger", 11)
-        expected = [(OTHER, 2, 51_00, 0, 0), (RIGHT, 1, 700_00, 0, 0), (WRONG, 0, 0, 0, 0)]
-        assert [tuple(row.values()) for row in up.query(SUMS)] == expected
-        assert sorted(tuple(row.values()) for row in up.query(LAST)) == expected
-        up.wait_until(
-            "the alert is withdrawn", lambda: up.query("SELECT status FROM alerts_current") == [{"status": "WITHDRAWN"}]
-        )
-        assert up.query("SELECT reject_code FROM rejected") == [{"reject_code": "AMOUNT_NOT_POSITIVE"}]
-        counts = "SELECT sum(accepted_count), sum(rejected_count), sum(held_count), sum(released_count) FROM receipts"
-        assert tuple(up.query(counts)[0].values()) == (7, 1, 1, 1)
-        up.assert_balanced()
-        assert up.value("SELECT count() FROM correction_mismatches") == 0
+    up = common_line
+    for one, sequence in sent:
+        with EventSender(BIN, up.settings.bootstrap_servers, next_sequences={"desk-7": sequence}) as client:
+            client.send(one, "desk-7")
+    up.wait_rows(f"ledger WHERE {OURS}", 11)
+    expected = [(OTHER, 2, 51_00, 0, 0), (RIGHT, 1, 700_00, 0, 0), (WRONG, 0, 0, 0, 0)]
+    assert [tuple(row.values()) for row in up.query(SUMS)] == expected
+    assert sorted(tuple(row.values()) for row in up.query(LAST)) == expected
+    up.wait_until(
+        "the alert is withdrawn",
+        lambda: (
+            up.query(f"SELECT status FROM alerts_current WHERE iin IN ('{WRONG}', '{RIGHT}')")
+            == [{"status": "WITHDRAWN"}]
+        ),
+    )
+    assert up.query(f"SELECT reject_code FROM rejected WHERE {OURS}") == [{"reject_code": "AMOUNT_NOT_POSITIVE"}]
+    counts = (
+        "SELECT sum(accepted_count), sum(rejected_count), sum(held_count), sum(released_count)"
+        f" FROM receipts WHERE {OURS}"
+    )
+    assert tuple(up.query(counts)[0].values()) == (7, 1, 1, 1)
+    up.assert_balanced()
+    assert up.value("SELECT count() FROM correction_mismatches") == 0

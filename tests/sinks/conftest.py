@@ -10,7 +10,7 @@ import pytest
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
 from tests.sinks.line import Servers
-from tests.support.services import shared
+from tests.support.services import passing, shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,5 +24,6 @@ def servers() -> Servers:
 
 @contextmanager
 def _servers(data_dir: Path) -> Iterator[Servers]:
-    with KafkaBroker(data_dir / "kafka") as broker, ClickHouseServer(data_dir / "clickhouse") as clickhouse:
+    broker, clickhouse = KafkaBroker(data_dir / "kafka"), ClickHouseServer(data_dir / "clickhouse")
+    with passing(broker), passing(clickhouse):
         yield Servers(broker, clickhouse, data_dir)

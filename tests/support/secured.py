@@ -15,6 +15,7 @@ from esep.embedded.kafka import KafkaBroker
 from esep.security import librdkafka_properties
 from esep.settings import Settings
 from esep.topics import ADMIN, all_topics
+from tests.support.services import passing
 
 OURS, OTHER, SPARE = "940140000385", "950341000052", "961141000023"  # The last is for tests that shut it out.
 BINS = (OURS, OTHER, SPARE)
@@ -52,7 +53,7 @@ def secured_line(data_dir: Path) -> Iterator[Secured]:
     """Start the broker, make topics and rights, give every organizer its password."""
     files = AccessFiles(data_dir / "access")
     files.init()
-    with KafkaBroker(data_dir / "kafka", access=files) as broker:
+    with passing(KafkaBroker(data_dir / "kafka", access=files)) as broker:
         security = files.security(ADMIN)
         create_topics(broker.bootstrap_servers, all_topics(BINS, events_partitions=2, ledger_partitions=4), 1, security)
         authority = Authority(broker.bootstrap_servers, security)

@@ -120,7 +120,8 @@ class Case:
 
     verdict: ACCEPTED, DUPLICATE, HELD or a code. record, version: which of RECORDS, with `changes`. value: what is done
     to its bytes. key: other than the stream id. partition: how many beside the right one. after: the names of the cases
-    that come before it, in order, from an empty topic on.
+    that come before it, in order, from an empty topic on. after_times: how often the last of these comes, its sequence
+    and its target's one higher each time.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Case:
     topic_bin: str = ALATAU
     received_at: datetime = RECEIVED_AT
     after: tuple[str, ...] = ()
+    after_times: int = 1
 
 
 def _wager(name: str, verdict: str, **changes: Any) -> Case:
@@ -275,7 +277,8 @@ TWO_FAULTS = (
 NOTHING_NEW: dict[str, Any] = dict.fromkeys((*LONGER, "bet_kind")) | {"market_names": []}
 REPAIR: dict[str, Any] = {"was": None, "now": values(WAGER)}
 AGAIN: dict[str, Any] = {"sequence": 4, "target_sequence": 3}
-CORRECTIONS = (  # None for CORRECTION_NOT_HELD: it takes a thousand that wait.
+HELD_MAX = 1_000  # Corrections of a stream that may wait.
+CORRECTIONS = (
     _correction("correction-void", ACCEPTED),
     _correction("correction-of-the-amount", ACCEPTED, now=values(WAGER, amount_tiyn=50_00)),
     _correction("correction-of-the-person", ACCEPTED, now=values(WAGER, iin="900101300811")),
@@ -293,6 +296,16 @@ CORRECTIONS = (  # None for CORRECTION_NOT_HELD: it takes a thousand that wait.
         "correction-of-a-refused-event", ACCEPTED, "correction", 1, REPAIR, after=("iin-wrong-control", "payout-plain")
     ),
     Case("correction-before-its-target", HELD, "correction"),
+    Case("correction-long-before-its-target", HELD, "correction", 1, {"sequence": 2 * HELD_MAX + 1}),
+    Case(
+        "correction-when-a-thousand-wait",
+        "CORRECTION_NOT_HELD",
+        "correction",
+        1,
+        {"sequence": 3 * HELD_MAX + 1, "target_sequence": HELD_MAX + 1},
+        after=("correction-long-before-its-target",),
+        after_times=HELD_MAX,
+    ),
     _correction("correction-said-twice", DUPLICATE, ("correction-void",), sequence=4),
     Case("correction-of-another-bin", "BIN_MISMATCH", "correction", 1, {"organizer_bin": ESIL}),
     _correction("correction-of-itself", "CORRECTION_TARGET_INVALID", target_sequence=3),

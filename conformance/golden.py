@@ -122,6 +122,7 @@ def line_of(case: Case) -> dict[str, Any]:
         "fields": None if case.value else _plain(_record(case)),
         "received_at": message.received_at.isoformat().replace("+00:00", "Z"),
         "after": list(case.after),
+        "after_times": case.after_times,
         "verdict": "REJECTED" if code else case.verdict,
         "code": code,
         "field": BY_CODE[code].field if code else None,

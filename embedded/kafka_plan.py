@@ -52,9 +52,9 @@ SETTINGS = {
     "log.cleaner.enable": "true",
     # Its default reserves 128 MB of heap. What does not fit into 32 MB (1.2 million keys) is cleaned in a second pass.
     "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
-    # A segment's indexes are empty files of this size, mapped into memory. The kernel reads ahead in them where it first
-    # looks, which is all zeros: with 10 MB, the default, half of a young broker's processor time where a disk reads 8 MB
-    # ahead. 1 MB is enough for segments of 350 MB.
+    # A segment's indexes are empty files of this size, mapped into memory. Where the kernel first looks it reads ahead,
+    # nothing but zeros: with the default of 10 MB that is half of a young broker's processor time on a disk that
+    # reads 8 MB ahead. 1 MB is enough for segments of 350 MB.
     "log.index.size.max.bytes": str(1024 * 1024),
     "num.network.threads": "2",
     "num.io.threads": "4",

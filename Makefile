@@ -15,7 +15,7 @@ setup: $(STAMP)  ## Make the environment in .venv with the esep command in it
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("esep needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true  # pip would on one core; some templates fail
 	@touch $@
@@ -30,7 +30,7 @@ down:  ## Stop what make up started
 	$(BIN)/esep down
 
 test: setup  ## All tests, checks of style and types included
-	POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 4 --no-loadscope-reorder
+	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --no-loadscope-reorder
 
 properties: setup  ## The properties alone, each on ten times as many examples as in make test
 	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)

@@ -25,9 +25,9 @@ from esep.schemas import Schema, all_schemas, newest, schema, versions
 from esep.sinks.clickhouse.ranges import read_range
 from esep.stream_apps.stage import Batch, PartitionState
 from esep.stream_apps.totals.stage import TotalsStage
+from tests.integration.line import Line as LineUp
 from tests.integration.line import line
 from tests.stream_apps.intake.made_up import (
-    IIN,
     LEDGER_PARTITIONS,
     LONGER,
     Line,
@@ -175,12 +175,13 @@ def test_partitions_do_not_hang_on_the_version() -> None:
 
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+ORGANIZER, SITE, PERSON = "070941024691", "KGD-1", "640229300008"
 BET = Wager(
-    site_id="ALA-1", iin=IIN, wager_id="t-1", occurred_at=AT, amount_tiyn=500_00, payment_method="CASH",
+    site_id=SITE, iin=PERSON, wager_id="t-1", occurred_at=AT, amount_tiyn=500_00, payment_method="CASH",
     channel="RETAIL", funding="CASH",
 )  # fmt: skip
 PAID_IN = Deposit(
-    site_id="ALA-1", iin=IIN, occurred_at=AT, amount_tiyn=900_00, payment_method="CARD", payment_id="P-1",
+    site_id=SITE, iin=PERSON, occurred_at=AT, amount_tiyn=900_00, payment_method="CARD", payment_id="P-1",
     account_id="A-17", payment_provider="Kaspi Bank", balance_before_tiyn=0, balance_after_tiyn=900_00,
 )  # fmt: skip
 PAID_OUT = Withdrawal(**PAID_IN.model_dump() | {"payment_id": "R-1", "amount_tiyn": 300_00})
@@ -201,44 +202,47 @@ EVENTS: list[Event] = [
 
 
 @pytest.fixture(params=["manifest", "registry"])
-def ids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Give the ids to every process of the line that is brought up, this one included."""
-    before = current()
-    if request.param == "registry":
-        url = request.getfixturevalue("registry")
-        there = Registry(url)
-        for one in sorted(all_schemas(), key=lambda one: one.version):
-            there.publish(one)
-        monkeypatch.setenv("ESEP_SCHEMA_REGISTRY_URL", url)
-    yield request.param
+def up(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LineUp]:
+    """A line whose every process, this one included, has its ids from there."""
+    if request.param == "manifest":
+        assert isinstance(current(), ManifestIds)
+        yield request.getfixturevalue("common_line")
+        return
+    before, url = current(), request.getfixturevalue("registry")
+    there = Registry(url)
+    for one in sorted(all_schemas(), key=lambda one: one.version):
+        there.publish(one)
+    monkeypatch.setenv("ESEP_SCHEMA_REGISTRY_URL", url)
+    with line(tmp_path) as started:
+        assert isinstance(current(), RegistryIds)
+        yield started
     use(before)
 
 
 @pytest.mark.stack
-def test_whole_line_carries_both_versions_with_the_ids_of_either(tmp_path: Path, ids: str) -> None:
+def test_whole_line_carries_both_versions_with_the_ids_of_either(up: LineUp) -> None:
     """DESIGN §3: one interface, two implementations; clauses D934-42, O9-L2 to L5."""
-    with line(tmp_path) as up:
-        with EventSender("940140000385", up.settings.bootstrap_servers) as sender:
-            for event in EVENTS:
-                sender.send(event, "desk-7")
-        up.wait_rows("ledger", 6)
-        assert isinstance(current(), RegistryIds if ids == "registry" else ManifestIds)
-        assert _ids_on(up.settings.bootstrap_servers, up.settings.ledger_partitions) == {
-            current().id_of(one) for one in versions("ledger")
-        }
-        totals = up.query("SELECT * FROM person_totals WHERE organizer_bin = '' AND year = 0")[0]
-        assert (totals["wager_tiyn"], totals["deposit_tiyn"], totals["withdrawal_tiyn"]) == (1_000_00, 901_00, 300_00)
-        assert (totals["deposit_count"], totals["withdrawal_count"]) == (1, 1)
-        moved = up.query(
-            "SELECT payment_id, sum(amount_tiyn) AS tiyn, max(revision) AS revision FROM money_movements"
-            " WHERE payment_id IS NOT NULL GROUP BY payment_id ORDER BY payment_id"
-        )
-        assert [tuple(row.values()) for row in moved] == [("P-1", 901_00, 1), ("R-1", 300_00, 0)]
-        news = up.query("SELECT device_kind, bonus_tiyn, market_names FROM ledger WHERE wager_id = 't-2'")
-        assert [tuple(row.values()) for row in news] == [("PHONE", 100_00, [])]
-        assert up.value("SELECT count() FROM correction_mismatches") == 0
-        assert up.value("SELECT sum(rejected_count) FROM receipts") == 0
-        up.assert_balanced()
+    with EventSender(ORGANIZER, up.settings.bootstrap_servers) as sender:
+        for event in EVENTS:
+            sender.send(event, "desk-7")
+    ours = f"organizer_bin = '{ORGANIZER}'"
+    up.wait_rows(f"ledger WHERE {ours}", 6)
+    assert _ids_on(up.settings.bootstrap_servers, up.settings.ledger_partitions) == {
+        current().id_of(one) for one in versions("ledger")
+    }
+    totals = up.query(f"SELECT * FROM person_totals WHERE organizer_bin = '' AND year = 0 AND iin = '{PERSON}'")[0]
+    assert (totals["wager_tiyn"], totals["deposit_tiyn"], totals["withdrawal_tiyn"]) == (1_000_00, 901_00, 300_00)
+    assert (totals["deposit_count"], totals["withdrawal_count"]) == (1, 1)
+    moved = up.query(
+        "SELECT payment_id, sum(amount_tiyn) AS tiyn, max(revision) AS revision FROM money_movements"
+        f" WHERE payment_id IS NOT NULL AND {ours} GROUP BY payment_id ORDER BY payment_id"
+    )
+    assert [tuple(row.values()) for row in moved] == [("P-1", 901_00, 1), ("R-1", 300_00, 0)]
+    news = up.query(f"SELECT device_kind, bonus_tiyn, market_names FROM ledger WHERE wager_id = 't-2' AND {ours}")
+    assert [tuple(row.values()) for row in news] == [("PHONE", 100_00, [])]
+    assert up.value(f"SELECT count() FROM correction_mismatches WHERE {ours}") == 0
+    assert up.value(f"SELECT sum(rejected_count) FROM receipts WHERE {ours}") == 0
+    up.assert_balanced()
 
 
 def _ids_on(bootstrap_servers: str, partitions: int) -> set[int]:

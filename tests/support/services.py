@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Marks, or fixtures that start a server, in the order in which tests are run: the longest first.
 LEVELS = ("stack", "secured", "servers", "registry", "kafka", "clickhouse", "none")
 # Fixtures that only one worker has: starting them again costs more than waiting for each other.
-ALONE = re.compile(r"\b(common_line|secured): ")
+ALONE = re.compile(r"\b(common_line|secured)(: |\"\))")
 _OPEN = {level: ExitStack() for level in LEVELS}
 
 T = TypeVar("T")

@@ -47,13 +47,14 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("java")
 
 
-def test_java_agrees_on_every_record_partition_instrument_and_receipt(build: Path) -> None:
+def test_java_agrees_on_every_record_partition_instrument_receipt_and_proof(build: Path) -> None:
     """Clause D934-42: the contract is what the schema says, whoever reads it."""
     answer = run("Golden", build, str(ROOT))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     records = (ROOT / "conformance" / "records.jsonl").read_text(encoding="utf-8").splitlines()
     assert f"records {sum(json.loads(line)['fields'] is not None for line in records)}" in answer.stdout
     assert "receipts 8" in answer.stdout
+    assert "proofs 9" in answer.stdout
 
 
 def test_java_notices_what_differs(build: Path, tmp_path: Path) -> None:
@@ -63,13 +64,14 @@ def test_java_notices_what_differs(build: Path, tmp_path: Path) -> None:
         "records.jsonl": ('"amount_tiyn": 50000', '"amount_tiyn": 50001'),
         "partitions.jsonl": ('"murmur2": ', '"murmur2": 1'),
         "receipts.jsonl": ('"genuine": true', '"genuine": false'),
+        "proofs.jsonl": ('"holds": false', '"holds": true'),
     }
     for name, (was, now) in changes.items():
         path = tmp_path / "conformance" / name
         path.write_text(path.read_text(encoding="utf-8").replace(was, now, 1), encoding="utf-8")
     answer = run("Golden", build, str(tmp_path))
     assert answer.returncode != 0
-    for what in ("wager-plain: fields", "murmur2", "genuine-1: genuine"):
+    for what in ("wager-plain: fields", "murmur2", "genuine-1: genuine", "message-changed: holds"):
         assert what in answer.stdout + answer.stderr
 
 

@@ -57,6 +57,7 @@ public final class Golden {
     System.out.println("partitions " + golden.partitions());
     System.out.println("instruments " + golden.instruments());
     System.out.println("receipts " + golden.receipts());
+    System.out.println("proofs " + golden.proofs());
     golden.failures.forEach(System.err::println);
     if (!golden.failures.isEmpty()) {
       System.exit(1);
@@ -125,6 +126,17 @@ public final class Golden {
         GenericRecord content = decode(schema("receipt_content", 1), array(receipt.get("content")), 0);
         expect(line.get("name").asText() + ": content", plain(content).equals(plainNumbers(line.get("content"))));
       }
+      count++;
+    }
+    return count;
+  }
+
+  /** Verifies every proof: those that hold must, the others must not. */
+  private int proofs() throws IOException, GeneralSecurityException {
+    int count = 0;
+    for (JsonNode line : lines("proofs.jsonl")) {
+      boolean holds = new Proofs(bytes(line, "root"), schema("receipt_content", 1)).hold(line.get("proof"));
+      expect(line.get("name").asText() + ": holds", holds == line.get("holds").asBoolean());
       count++;
     }
     return count;

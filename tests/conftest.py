@@ -44,6 +44,7 @@ class ByWorkUnit(LoadFileScheduling):
         return work_unit(str(self.config.rootpath / nodeid.split("::", 1)[0]))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorkUnit:
     """Let workers take work units."""
     return ByWorkUnit(config, log)

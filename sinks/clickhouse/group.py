@@ -149,7 +149,7 @@ class LoaderGroup:
         """Commit, and by that have the assignment confirmed; the same marks may be committed any number of times.
 
         Raises Superseded if the assignment is no longer in force, PlaceTaken if another loader has this place,
-        BrokerUnavailable if no broker answers in time.
+        BrokerUnavailable if no broker answers in time or the membership lapsed meanwhile.
         """
         offsets = [ck.TopicPartition(*source, mark.offset, metadata=mark.metadata) for source, mark in marks.items()]
         give_up_at = _now_s() + COMMIT_S_MAX
@@ -164,7 +164,7 @@ class LoaderGroup:
             if error.code() in _SUPERSEDED:
                 raise self._superseded()
             if error.code() in _TAKEN:
-                raise _taken(self._place, error)
+                raise self._fenced(error)
             if _now_s() > give_up_at:
                 raise self._unavailable(error)
             time.sleep(RETRY_S)
@@ -216,11 +216,25 @@ class LoaderGroup:
                 hint="see the topic's retention; `esep reconcile` tells what is missing",
             )
         if code in _TAKEN:
-            raise _taken(self._place, error)
+            raise self._fenced(error)
         if code in _MISSING:
             raise SettingInvalid(f"topic {source.topic} is missing", hint="run `esep setup`")
         if not error.retriable() and code not in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}:
             raise self._unavailable(error)
+
+    def _fenced(self, error: Any) -> EsepError:
+        """Return what it means that the broker refused this place, after which the consumer is of no use.
+
+        Once a session has lapsed without a broker librdkafka forgets who it was, and a commit that still waits goes out
+        under no name: the broker takes it for another's, and there is none.
+        """
+        if _member_id(self._consumer.consumer_group_metadata()):
+            return PlaceTaken(
+                f"another loader runs as {self._place}",
+                detail=error.str(),
+                hint="give each loader an ESEP_ORDINAL of its own",
+            )
+        return BrokerUnavailable(f"{self._place}: no broker answered for longer than a session", detail=error.str())
 
     def _unavailable(self, error: Any) -> EsepError:
         return BrokerUnavailable(f"{self._place}: Kafka does not answer as it should", detail=error.str())
@@ -252,19 +266,15 @@ def _configuration(settings: Settings, place: str) -> dict[str, Any]:
 
 
 def _check_fenced(credentials: bytes) -> None:
-    """Raise Unfenced for credentials that a broker would let pass (`CGMDv2:`, generation, group, NUL, member, NUL)."""
+    """Raise Unfenced for credentials that a broker would let pass."""
     generation = int.from_bytes(credentials[7:11], "little", signed=True)
-    member_id = credentials[11:].split(b"\0")[1]
-    if generation < 0 or not member_id:
+    if generation < 0 or not _member_id(credentials):
         raise Unfenced("the group gave partitions without a generation or a member id", detail=f"{generation}")
 
 
-def _taken(place: str, error: Any) -> PlaceTaken:
-    return PlaceTaken(
-        f"another loader runs as {place}",
-        detail=error.str(),
-        hint="give each loader an ESEP_ORDINAL of its own",
-    )
+def _member_id(credentials: bytes) -> bytes:
+    """Return by which name the group knows us (`CGMDv2:`, generation, group, NUL, member, NUL); empty: by none."""
+    return credentials[11:].split(b"\0")[1]
 
 
 def _now_s() -> float:

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import TopicPartition as TopicPartitionOffset
 
-from esep.errors import Unfenced
+from esep.errors import BrokerUnavailable, Unfenced
 from esep.lineage import TopicPartition
 from esep.sinks.clickhouse import group as module
 from esep.sinks.clickhouse.group import LoaderGroup, Mark
@@ -104,6 +105,25 @@ def test_member_that_is_back_at_once_is_given_topics_that_it_did_not_ask_for_bef
         assert time.monotonic() < until, f"nobody was given {sorted(wanted - given)}"
         group.fetch(1_000, 0.1)
     group.close()
+
+
+@pytest.mark.kafka
+def test_membership_that_lapsed_without_a_broker_is_taken_by_nobody(
+    joined: tuple[LoaderGroup, Any], line: Line, servers: Servers
+) -> None:
+    """A commit that waited goes out under no name then, and is fenced: the loader is to be started anew at once."""
+    group, read = joined
+    mark = [TopicPartitionOffset(*min(read), 0)]
+    servers.broker.kill()
+    until = time.monotonic() + line.settings.session_timeout_ms / 1000 + 2
+    while time.monotonic() < until:
+        assert group._commit_once(mark) is not None
+    servers.broker.start()
+    servers.broker.wait_ready()
+    until = time.monotonic() + WAIT_S
+    while (error := group._commit_once(mark)) is None or error.code() not in module._TAKEN:
+        assert time.monotonic() < until, error
+    assert isinstance(group._fenced(error), BrokerUnavailable)
 
 
 @pytest.mark.parametrize(

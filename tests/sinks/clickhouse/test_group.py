@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import TopicPartition as TopicPartitionOffset
+from confluent_kafka import KafkaError
 
-from esep.errors import BrokerUnavailable, Unfenced
+from esep.errors import BrokerUnavailable, PlaceTaken, Unfenced
 from esep.lineage import TopicPartition
 from esep.sinks.clickhouse import group as module
 from esep.sinks.clickhouse.group import LoaderGroup, Mark
@@ -107,23 +108,13 @@ def test_member_that_is_back_at_once_is_given_topics_that_it_did_not_ask_for_bef
     group.close()
 
 
-@pytest.mark.kafka
-def test_membership_that_lapsed_without_a_broker_is_taken_by_nobody(
-    joined: tuple[LoaderGroup, Any], line: Line, servers: Servers
-) -> None:
+@pytest.mark.parametrize(("member_id", "meaning"), [(b"loader-0-uuid", PlaceTaken), (b"", BrokerUnavailable)])
+def test_membership_that_lapsed_without_a_broker_is_taken_by_nobody(member_id: bytes, meaning: type[Exception]) -> None:
     """A commit that waited goes out under no name then, and is fenced: the loader is to be started anew at once."""
-    group, read = joined
-    mark = [TopicPartitionOffset(*min(read), 0)]
-    servers.broker.kill()
-    until = time.monotonic() + line.settings.session_timeout_ms / 1000 + 2
-    while time.monotonic() < until:
-        assert group._commit_once(mark) is not None
-    servers.broker.start()
-    servers.broker.wait_ready()
-    until = time.monotonic() + WAIT_S
-    while (error := group._commit_once(mark)) is None or error.code() not in module._TAKEN:
-        assert time.monotonic() < until, error
-    assert isinstance(group._fenced(error), BrokerUnavailable)
+    known = b"CGMDv2:" + (3).to_bytes(4, "little") + b"loader\0" + member_id + b"\0\0loader-0\0"
+    group = object.__new__(LoaderGroup)
+    group._place, group._consumer = "loader-0", SimpleNamespace(consumer_group_metadata=lambda: known)
+    assert isinstance(group._fenced(KafkaError(KafkaError.FENCED_INSTANCE_ID)), meaning)
 
 
 @pytest.mark.parametrize(

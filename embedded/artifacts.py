@@ -7,7 +7,7 @@ Promises  no file is handed out whose SHA-256 is not the lock's; the graph of de
 
     python -m esep.embedded.artifacts                  fetch and check
     python -m esep.embedded.artifacts --lock           pin the newest Kafka 4.x that is complete
-    python -m esep.embedded.artifacts --lock 4.3.1     pin this one
+    python -m esep.embedded.artifacts --lock 4.2.1     pin this one
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Artifact:
 
         >>> Artifact("org.slf4j:slf4j-api:1.7.36", "0" * 64).file_name
         'slf4j-api-1.7.36.jar'
-        >>> Artifact("org.apache.kafka:kafka-clients:zip:sources:4.3.1", "0" * 64).file_name
-        'kafka-clients-4.3.1-sources.zip'
+        >>> Artifact("org.apache.kafka:kafka-clients:zip:sources:4.2.1", "0" * 64).file_name
+        'kafka-clients-4.2.1-sources.zip'
         """
         _, name, *kind, version = self.coordinate.split(":")
         return f"{name}-{version}-{kind[1]}.{kind[0]}" if kind else f"{name}-{version}.jar"
@@ -143,7 +143,7 @@ def write_lock(version: str | None = None, path: Path = LOCK_PATH) -> tuple[Arti
     raise TransientError(
         f"no complete Kafka {version or '4.x'} was found",
         detail="a jar that it declares is missing, or the repository did not answer",
-        hint="try again, or name a version: --lock 4.3.1",
+        hint="try again, or name a version: --lock 4.2.1",
     )
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from esep import __version__
 from esep.cli.main import app
+from esep.embedded.artifacts import read_lock
 from esep.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +42,12 @@ def test_every_secret_and_volume_that_is_used_is_declared() -> None:
         assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
         named = {volume.split(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")}
         assert named <= set(COMPOSE["volumes"])
+
+
+def test_broker_is_of_the_version_that_is_tested_here() -> None:
+    """Others lose the ends of transactions: decision 0005."""
+    version = next(jar.coordinate.rsplit(":", 1)[1] for jar in read_lock() if ":kafka_2.13:" in jar.coordinate)
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{version}"
 
 
 def test_parts_wait_for_what_they_need() -> None:

@@ -354,6 +354,32 @@ def test_three_brokers_lose_one_and_no_acknowledged_record(three):
         connect(cluster.brokers[0].bootstrap_servers, revoked, SOON_S)
 
 
+def test_three_brokers_end_a_transaction_also_where_a_partition_has_no_leader_for_a_while(three):
+    """Else the partition stays open for ever, and no reader of committed records gets past it: KAFKA-20734.
+
+    Clause O9-4.5.
+    """
+    cluster, security = three
+    servers = cluster.bootstrap_servers
+    make_topic(servers, "ended", partitions=3, security=security)
+    producer = Producer({"bootstrap.servers": servers, "transactional.id": "ends", **QUICK, **security})
+    producer.init_transactions(SOON_S)
+    producer.begin_transaction()
+    for partition in range(3):
+        producer.produce("ended", b"%d" % partition, partition=partition)
+    assert producer.flush(SOON_S) == 0
+    cluster.brokers[2].stop()
+    admin = AdminClient({"bootstrap.servers": servers, **QUICK, **security})
+    deadline = time.monotonic() + SOON_S
+    while all(one.leader >= 0 for one in admin.list_topics("ended", SOON_S).topics["ended"].partitions.values()):
+        assert time.monotonic() < deadline, "each broker leads a partition"
+        time.sleep(0.05)
+    producer.commit_transaction(SOON_S)
+    cluster.brokers[2].start()
+    cluster.wait_ready()
+    assert sorted(read(servers, "ended", 3, partitions=3, **security)) == [b"0", b"1", b"2"]
+
+
 def test_nothing_of_a_password_is_left_of_the_format_and_the_data_are_the_owners_alone(data_dir):
     files = AccessFiles(data_dir / "access")
     files.init()

@@ -10,7 +10,7 @@ from esep.embedded.java import Java, find_java
 from esep.embedded.kafka_runtime import FLAGS, LOG_SETTINGS, KafkaRuntime, argument_file, format_arguments
 
 JAVA = Java(Path("/opt/java/bin/java"), 21, 'openjdk version "21.0.4" 2026-01-20')
-RUNTIME = KafkaRuntime(JAVA, (Path("/cache/kafka_2.13-4.3.1.jar"), Path("/cache/slf4j-api-1.7.36.jar")))
+RUNTIME = KafkaRuntime(JAVA, (Path("/cache/kafka_2.13-4.2.1.jar"), Path("/cache/slf4j-api-1.7.36.jar")))
 PROPERTIES = Path("/data/server.properties")
 
 
@@ -24,7 +24,7 @@ def test_every_command_has_the_same_flags_and_class_path():
     for command in commands:
         assert command[0] == str(JAVA.path)
         assert command[1 : len(FLAGS) + 1] == list(FLAGS)
-        assert command[command.index("-cp") + 1] == "/cache/kafka_2.13-4.3.1.jar:/cache/slf4j-api-1.7.36.jar"
+        assert command[command.index("-cp") + 1] == "/cache/kafka_2.13-4.2.1.jar:/cache/slf4j-api-1.7.36.jar"
 
 
 def test_archive_is_used_where_there_is_one():

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
 
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.embedded.kafka import KafkaBroker
@@ -17,7 +16,8 @@ from tests.producers.fake_intake import make_topics
 from tests.support.examples import examples
 from tests.support.registry import registry as running_registry
 from tests.support.secured import Secured, secured_line
-from tests.support.services import LEVELS, end_before, level_of, passing, shared, work_unit
+from tests.support.services import LEVELS, end_before, level_of, passing, shared
+from tests.support.work_units import ByWorkUnit
 
 # The machine may be busy with the services of other tests, so that time says nothing.
 settings.register_profile(
@@ -35,13 +35,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         levels[item.path] = min(level_of(item), levels.get(item.path, len(LEVELS)))
     items.sort(key=lambda item: levels[item.path])
-
-
-class ByWorkUnit(LoadFileScheduling):
-    """Files go to workers as `work_unit` says, in the order of their levels."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return work_unit(str(self.config.rootpath / nodeid.split("::", 1)[0]))
 
 
 @pytest.hookimpl(optionalhook=True)

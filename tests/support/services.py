@@ -1,18 +1,15 @@
 """Servers that the tests of one worker share, and when each is ended.
 
 Reads     which fixtures and marks a test has
-Returns   `level_of` a test; `shared`: a server that is started once and ended with its level; `work_unit` of a file;
-          `passing`: a server that is ended without putting its data in order
-Promises  tests are run level by level, so that a server which no later test asks for does not run beside them;
-          what takes long to bring up is brought up by one worker, which runs all files that ask for it
+Returns   `level_of` a test; `shared`: a server that is started once and ended with its level; `passing`: a server that
+          is ended without putting its data in order
+Promises  tests are run level by level, so that a server which no later test asks for does not run beside them
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
 
 # Marks, or fixtures that start a server, in the order in which tests are run: the longest first.
 LEVELS = ("stack", "secured", "servers", "registry", "kafka", "clickhouse", "none")
-# Fixtures that only one worker has: starting them again costs more than waiting for each other.
-ALONE = re.compile(r"\b(common_line|secured)(: |\"\))")
 _OPEN = {level: ExitStack() for level in LEVELS}
 
 T = TypeVar("T")
@@ -55,13 +50,6 @@ def passing(server: S) -> Iterator[S]:
             yield server
         finally:
             server.kill()
-
-
-@cache
-def work_unit(file: str) -> str:
-    """Return what a worker takes as a whole: a file, or all files whose tests ask for a fixture that is ALONE."""
-    found = ALONE.search(Path(file).read_text("utf-8"))
-    return found[1] if found else file
 
 
 def end_before(place: int) -> None:

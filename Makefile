@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check properties chaos chaos-client bench bench-receipts bench-store load pages golden conformance-java lock clean
+.PHONY: help setup demo up down test check properties chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages golden conformance-java lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ down:  ## Stop what make up started
 	$(BIN)/esep down
 
 test: setup  ## All tests, checks of style and types included
-	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --no-loadscope-reorder
+	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 4
 
 properties: setup  ## The properties alone, each on ten times as many examples as in make test
 	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)
@@ -55,6 +55,12 @@ bench-receipts: setup  ## What receipts cost intake with 10, 1,000 and 100,000 s
 
 bench-store: setup  ## What analysts wait for, with 1 and 10 million postings (or ROWS="100000000")
 	$(BIN)/python -m bench.store $(ROWS)
+
+bench-scaling: setup  ## How stages grow with persons, organizers, partitions and workers
+	$(BIN)/python -m bench.scaling
+
+bench-steady: setup  ## Delays to queryable and to alert at a steady rate, before and after kill -9 (ESEP_STEADY_RATE, _S, …)
+	$(BIN)/python -m bench.steady
 
 load: setup  ## A million simulated events and 200,000 damaged ones, every verdict compared (ESEP_LOAD_EVENTS, _FUZZ)
 	$(BIN)/python -m bench.load

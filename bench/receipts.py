@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -78,7 +79,8 @@ def _in_process(streams: int, *, has_receipts: bool) -> dict[str, Any]:
 
 def _measure(streams: int) -> dict[str, Any]:
     """Return CPU seconds of the polls that count, and what was written in them."""
-    stage, source = _stage(), TopicPartition(events_topic(_ORGANIZER), 0)
+    now = wagers(1, _ORGANIZER, "desk-0", made_up_iins(1), _SITE)["occurred_at"][0]
+    stage, source = intake_stage(_REGISTER, now), TopicPartition(events_topic(_ORGANIZER), 0)
     states = {source: PartitionState(Position(0), stage.empty(source))}
     warm = -(-streams // _POLL)
     batches = _batches(source, streams, warm + _POLLS)
@@ -102,13 +104,16 @@ def _measure(streams: int) -> dict[str, Any]:
     }
 
 
-def _stage() -> intake.IntakeStage:
-    reference, now = Reference(), wagers(1, _ORGANIZER, "desk-0", made_up_iins(1), _SITE)["occurred_at"][0]
-    reference.publish(Load(1, 0), list(enumerate(load_reference(_REGISTER).facts())))
+def intake_stage(register_file: Path, now: datetime, events_partitions: int = 1) -> intake.IntakeStage:
+    """Return the stage as it runs, with the organizers of a register and a key that is valid now."""
+    reference = Reference()
+    reference.publish(Load(1, 0), list(enumerate(load_reference(register_file).facts())))
     root_key = Ed25519PrivateKey.generate()
     key = certified(Ed25519PrivateKey.generate(), root_key, self_signed(root_key, now), now)
     signer = ReceiptSigner(key, lambda: to_ms(now))
-    return intake.IntakeStage(reference, PersonKeys(b"bench"), signer, events_partitions=1, ledger_partitions=4)
+    return intake.IntakeStage(
+        reference, PersonKeys(b"bench"), signer, events_partitions=events_partitions, ledger_partitions=4
+    )
 
 
 def _batches(source: TopicPartition, streams: int, polls: int) -> list[Batch]:

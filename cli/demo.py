@@ -98,7 +98,7 @@ def _run(file: Path, register: Path, folder: Path) -> bool:
         _print_summaries(summaries)
         _print_persons(settings)
         _print_alerts(settings)
-        _print_speed(observer.delays_ms(handed_over), handed_over)
+        _print_speed(observer.delays(handed_over)["delay_ms"], handed_over)
         _say("4. Do the books balance?")
         report = reconcile(settings, bins)
         return _print_checks(file, summaries, settings, report)

@@ -52,15 +52,15 @@ class Observer:
         self._ended.set()
         self._thread.join()
 
-    def delays_ms(self, handed_over: pl.DataFrame) -> pl.Series:
-        """Return the delay of each event that is in the ledger.
+    def delays(self, handed_over: pl.DataFrame) -> pl.DataFrame:
+        """Return of each event that is in the ledger when it was handed over, `handed_at`, and its `delay_ms`.
 
         handed_over: organizer_bin, stream_id, sequence, handed_at (UTC, ns).
         """
         client = connect(self._settings)
         ledger = pl.DataFrame(client.query(_LEDGER).result_rows, schema=_LEDGER_COLUMNS, orient="row")
         client.close()
-        return delays_ms(pl.DataFrame(self._seen, schema=_SEEN_COLUMNS, orient="row"), ledger, handed_over)
+        return delays(pl.DataFrame(self._seen, schema=_SEEN_COLUMNS, orient="row"), ledger, handed_over)
 
     def _look(self) -> None:
         client = connect(self._settings)
@@ -77,8 +77,8 @@ class Observer:
         client.close()
 
 
-def delays_ms(seen: pl.DataFrame, ledger: pl.DataFrame, handed_over: pl.DataFrame) -> pl.Series:
-    """Return, per event of the ledger, the milliseconds from its hand-over to the first look that showed its row.
+def delays(seen: pl.DataFrame, ledger: pl.DataFrame, handed_over: pl.DataFrame) -> pl.DataFrame:
+    """Return, per event of the ledger, `handed_at` and `delay_ms`: to the first look that showed its row.
 
     seen: lane, row, seen_ns: at seen_ns an answer held rows of the lane up to row. ledger: organizer_bin, stream_id,
     sequence, lane, row. handed_over: organizer_bin, stream_id, sequence, handed_at (ns). Rows nobody saw are left out.
@@ -87,4 +87,4 @@ def delays_ms(seen: pl.DataFrame, ledger: pl.DataFrame, handed_over: pl.DataFram
         seen.sort("row"), on="row", by="lane", strategy="forward", check_sortedness=False
     )
     both = visible.join(handed_over, on=["organizer_bin", "stream_id", "sequence"]).drop_nulls("seen_ns")
-    return both.select(delay_ms=(pl.col("seen_ns") - pl.col("handed_at").cast(pl.Int64)) / 1e6).to_series()
+    return both.select("handed_at", delay_ms=(pl.col("seen_ns") - pl.col("handed_at").cast(pl.Int64)) / 1e6)

@@ -39,7 +39,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWorkUnit:
-    """Let workers take work units."""
+    """Let workers take work units, in the order of their levels and not of their sizes."""
+    config.option.loadscopereorder = False
     return ByWorkUnit(config, log)
 
 

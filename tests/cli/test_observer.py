@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esep.cli.observer import delays_ms
+from esep.cli.observer import delays
 
 _START_NS = 1_763_000_000_000_000_000
 
@@ -29,4 +29,4 @@ def test_delay_is_that_of_the_first_look_that_showed_the_row(looks: list[tuple[i
         handed_at=pl.lit(handed_at).cast(pl.Datetime("ns", "UTC"))
     )
     seen_frame = pl.DataFrame(seen, schema=["lane", "row", "seen_ns"], orient="row")
-    assert delays_ms(seen_frame, ledger, handed_over).sort().to_list() == expected
+    assert delays(seen_frame, ledger, handed_over)["delay_ms"].sort().to_list() == expected

@@ -46,6 +46,7 @@ COMMANDS = {
     "alerts": Entry("esep.cli.alerts", "alerts"),
     "notices": Entry("esep.cli.notices", "notices", "sink"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
+    "replay": Entry("esep.cli.replay", "replay", "all"),
     "totals": Entry("esep.cli.totals", "totals", "all"),
     "run": Entry("esep.cli.run", "run"),
     "setup": Entry("esep.cli.run", "setup", "sink"),

@@ -23,7 +23,14 @@ from esep.security import client_security
 from esep.sinks.clickhouse.booked import booked, rows_there
 from esep.sinks.clickhouse.client import connect
 from esep.stream_apps.poll import person_words
-from esep.stream_apps.totals.remembered import PERSON_COLUMNS, VALUE_COLUMNS, Remembered, cells_frame, remembered
+from esep.stream_apps.totals.remembered import (
+    PERSON_COLUMNS,
+    VALUE_COLUMNS,
+    Remembered,
+    cells_frame,
+    differing,
+    remembered,
+)
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -36,7 +43,6 @@ totals = command_group(
 Example: [bold]esep totals verify --json[/]""",
     no_args_is_help=True,
 )
-_KEY = [*PERSON_COLUMNS, "bin", "year"]
 _SHOWN_MAX = 20
 _LOOK_S = 0.5
 
@@ -75,7 +81,7 @@ def verify(
     states = remembered(settings.bootstrap_servers, settings.ledger_partitions, client_security(settings))
     with connect(settings) as client:
         _await_loaded(client, states, time.monotonic() + wait_s)
-        verdicts = [compare(one, _cells(booked(client, one.partition, one.row), keys)) for one in states]
+        verdicts = [compare(one, cells_of_sums(booked(client, one.partition, one.row), keys)) for one in states]
     equal = all(verdict.differing.is_empty() for verdict in verdicts)
     if as_json:
         print_json({"equal": equal, "partitions": [_document(verdict) for verdict in verdicts]})
@@ -86,12 +92,9 @@ def verify(
 
 def compare(state: Remembered, ledger: pl.DataFrame) -> Verdict:
     """Return where the state and the sums of the ledger (both as `cells_frame`) differ; what one lacks is zero."""
-    both = state.cells.join(ledger, on=_KEY, how="full", coalesce=True, suffix="_ledger").fill_null(0)
-    differ = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_ledger") for name in VALUE_COLUMNS)
     persons = state.cells.select(PERSON_COLUMNS).n_unique() if state.cells.height else 0
-    return Verdict(
-        state.partition, state.next_offset, state.row, persons, state.cells.height, both.filter(differ).sort(_KEY)
-    )
+    differ = differing(state.cells, ledger)
+    return Verdict(state.partition, state.next_offset, state.row, persons, state.cells.height, differ)
 
 
 def _await_loaded(client: Client, states: list[Remembered], deadline: float) -> None:
@@ -106,7 +109,8 @@ def _await_loaded(client: Client, states: list[Remembered], deadline: float) -> 
             time.sleep(_LOOK_S)
 
 
-def _cells(sums: pl.DataFrame, keys: PersonKeys) -> pl.DataFrame:
+def cells_of_sums(sums: pl.DataFrame, keys: PersonKeys) -> pl.DataFrame:
+    """Return what `booked` returned as cells."""
     words = person_words(keys(sums["iin"].to_list()))
     values = sums.select(VALUE_COLUMNS).to_numpy()
     return cells_frame(words, sums["bin"].to_numpy(), sums["year"].to_numpy(), values)
@@ -120,7 +124,7 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         "persons": verdict.persons,
         "cells": verdict.cells,
         "differing": verdict.differing.height,
-        "differences": [difference for row in _shown(verdict) for difference in _told(row)],
+        "differences": [difference for row in _shown(verdict) for difference in told_cell(row)],
     }
 
 
@@ -128,14 +132,14 @@ def _shown(verdict: Verdict) -> list[dict[str, Any]]:
     return verdict.differing.head(_SHOWN_MAX).rows(named=True)
 
 
-def _told(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what differs in a cell; person_key as hexadecimal."""
+def told_cell(row: dict[str, Any], sides: tuple[str, str] = ("remembered", "ledger")) -> list[dict[str, Any]]:
+    """Return what differs in a cell; person_key as hexadecimal. sides: names of the one and the other."""
     key = "".join(row[name].to_bytes(8, "little").hex() for name in PERSON_COLUMNS)
     cell = {"person_key": key, "organizer_bin": f"{row['bin']:012d}", "year": row["year"]}
     return [
-        {**cell, "sum": name, "remembered": row[name], "ledger": row[f"{name}_ledger"]}
+        {**cell, "sum": name, sides[0]: row[name], sides[1]: row[f"{name}_other"]}
         for name in VALUE_COLUMNS
-        if row[name] != row[f"{name}_ledger"]
+        if row[name] != row[f"{name}_other"]
     ]
 
 
@@ -146,7 +150,7 @@ def _print(verdicts: list[Verdict]) -> None:
         for one in verdicts
     ]
     print_table("totals beside the ledger", columns, rows)
-    told = [difference for verdict in verdicts for row in _shown(verdict) for difference in _told(row)]
+    told = [difference for verdict in verdicts for row in _shown(verdict) for difference in told_cell(row)]
     if told:
         print_table("the first that differ", list(told[0]), [list(one.values()) for one in told])
     out.print(

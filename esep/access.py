@@ -20,6 +20,7 @@ from esep.topics import (
     COMPLIANCE,
     INTAKE,
     LOADER,
+    REFERENCE,
     TOTALS,
     TOTALS_CHANGELOG,
     all_topics,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from esep.settings import Settings
     from esep.topics import Topic
 
-OPERATOR = "operator"  # `esep status` and `esep reconcile`: looks, joins nothing, writes nothing.
+OPERATOR = "operator"  # `esep status`, `esep reconcile`, `esep replay`: looks, joins nothing, writes nothing.
 STAGES = (INTAKE, TOTALS, ALERTS_STAGE)  # Parts that write by transactions.
 PARTS = (*STAGES, LOADER)
 PRODUCER_BYTE_RATE, REQUEST_PERCENTAGE = "producer_byte_rate", "request_percentage"
@@ -139,10 +140,11 @@ def _of_places(places: dict[str, tuple[str, ...]]) -> Iterator[Grant]:
 
 
 def _of_operator(topics: Sequence[Topic]) -> Iterator[Grant]:
-    """Let the operator compare what is to be loaded, and what totals remember, with what is; and see how far each group
-    is; no more."""
+    """Let the operator compare what is to be loaded, what totals remember and what a replay makes of it with what is;
+    and see how far each group is; no more."""
     for topic in topics:
-        compared = LOADER in topic.readers or topic.name in {ACCEPTED, TOTALS_CHANGELOG} or is_bin(topic.writer)
+        known = topic.name in {ACCEPTED, TOTALS_CHANGELOG, REFERENCE}
+        compared = LOADER in topic.readers or known or is_bin(topic.writer)
         yield Grant(OPERATOR, "TOPIC", "LITERAL", topic.name, "READ" if compared else "DESCRIBE")
     for group in (*PARTS, COMPLIANCE):
         yield Grant(OPERATOR, "GROUP", "LITERAL", group, "DESCRIBE")

@@ -183,13 +183,13 @@ def _restore_with(
     deadline: float,
 ) -> dict[TopicPartition, PartitionState[S]] | None:
     """Return the states that this consumer could restore; those of other partitions are left to the next one."""
-    committed = _committed_offsets(consumer, partitions, in_force, deadline)
+    committed = committed_offsets(consumer, partitions, in_force, deadline)
     if committed is None:
         return None
     changelogs = {source: stage.changelog_of(source) for source in partitions}
     ends, firsts = (
-        _offsets(admin, changelogs.values(), OffsetSpec.latest()),
-        _offsets(admin, partitions, OffsetSpec.earliest()),
+        offsets_at(admin, changelogs.values(), OffsetSpec.latest()),
+        offsets_at(admin, partitions, OffsetSpec.earliest()),
     )
     states = {source: kept[source] for source in partitions if is_current(kept.get(source), committed[source])}
     under_way = {
@@ -260,7 +260,7 @@ def _by_partition(messages: Iterable[ck.Message]) -> dict[TopicPartition, list[c
     return grouped
 
 
-def _committed_offsets(
+def committed_offsets(
     consumer: ck.Consumer, partitions: Sequence[TopicPartition], in_force: Callable[[], bool], deadline: float
 ) -> dict[TopicPartition, int | None] | None:
     """Return the group's offsets once none is part of an open transaction.
@@ -286,7 +286,9 @@ def _committed_offsets(
     return None if partitions else {}
 
 
-def _offsets(admin: AdminClient, partitions: Iterable[TopicPartition], which: OffsetSpec) -> dict[TopicPartition, int]:
+def offsets_at(
+    admin: AdminClient, partitions: Iterable[TopicPartition], which: OffsetSpec
+) -> dict[TopicPartition, int]:
     """Return earliest or latest offsets, the latter at read_uncommitted: the last stable offset may lag behind a
     transaction whose offset is visible already (DESIGN §5).
     """

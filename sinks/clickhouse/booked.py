@@ -36,6 +36,18 @@ def rows_there(client: Client, partition: int, row: int) -> int:
     return int(client.query(sql, parameters={"partition": partition, "row": row}).result_rows[0][0])
 
 
+def row_before(client: Client, partition: int, accepted_offset: int) -> int | None:
+    """Return the row of the last posting before an offset of `accepted`; None unless each up to it is there, once."""
+    sql = (
+        "SELECT count(), uniqExact(row), max(row), countIf(cause_offset >= {offset:Int64}) FROM ledger "
+        "WHERE ledger_partition = {partition:Int32} AND row <= (SELECT max(row) FROM ledger "
+        "WHERE ledger_partition = {partition:Int32} AND cause_offset < {offset:Int64})"
+    )
+    parameters = {"partition": partition, "offset": accepted_offset}
+    count, distinct, last, behind = map(int, client.query(sql, parameters=parameters).result_rows[0])
+    return last if count == distinct == last and not behind else None
+
+
 def booked(client: Client, partition: int, row: int) -> pl.DataFrame:
     """Return iin, bin (Int64), year (Int16) and a count and a sum of each kind, of the rows up to this one."""
     sql = (

@@ -2,19 +2,14 @@
 
 Reads     one topic partition, committed records only
 Returns   `Records` of exactly the range, in chunks
-Promises  joins no group, commits nothing; ends with the range or after a time without progress (box: sinks/clickhouse)
+Promises  what `esep.committed` promises; nothing of its own (box: sinks/clickhouse)
 """
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-import confluent_kafka as ck
-from confluent_kafka import KafkaError, KafkaException
-
-from esep.errors import BrokerUnavailable, InvariantBroken
-from esep.outsider import outsider
+from esep.committed import committed
 from esep.security import PLAIN
 from esep.sinks.clickhouse.frames import Records
 from esep.topics import LOADER
@@ -24,10 +19,6 @@ if TYPE_CHECKING:
 
     from esep.lineage import TopicPartition
 
-CHUNK = 50_000  # Records at a time: 30 MB of the ledger.
-PATIENCE_S = 30.0  # Without progress; a broker that took over may have to find the last stable offset first.
-_WAIT_S = 0.2
-
 
 def read_range(
     bootstrap_servers: str,
@@ -36,41 +27,9 @@ def read_range(
     end: int,
     security: Mapping[str, str] = PLAIN,
 ) -> Iterator[Records]:
-    """Yield the committed records from offset first up to end, exclusive, in chunks of at most `CHUNK`.
+    """Yield the committed records from offset first up to end, exclusive, in chunks.
 
     Raises InvariantBroken if the range is not there any more, BrokerUnavailable if reading makes no progress.
     """
-    config = outsider(bootstrap_servers, LOADER, security)
-    consumer = ck.Consumer(config | {"auto.offset.reset": "error", "log_level": 3})
-    try:
-        consumer.assign([ck.TopicPartition(*source, first)])
-        yield from _chunks(consumer, source, first, end)
-    finally:
-        consumer.close()
-
-
-def _chunks(consumer: ck.Consumer, source: TopicPartition, first: int, end: int) -> Iterator[Records]:
-    position, give_up_at = first, time.monotonic() + PATIENCE_S
-    while position < end:
-        messages = [message for message in consumer.consume(CHUNK, _WAIT_S) if not _is_error(message, source)]
-        wanted = [message for message in messages if message.offset() < end]
-        if wanted:
-            yield Records(source, [message.offset() for message in wanted], [message.value() for message in wanted])
-        reached = max(position, consumer.position([ck.TopicPartition(*source)])[0].offset)  # Behind markers, too.
-        if reached > position:
-            give_up_at = time.monotonic() + PATIENCE_S
-        elif time.monotonic() > give_up_at:
-            raise BrokerUnavailable(f"{source}: reading stands still at offset {position}", detail=f"{end} is the end")
-        position = reached
-
-
-def _is_error(message: ck.Message, source: TopicPartition) -> bool:
-    """Return False for a record, True for an error that passes; raise any other."""
-    error = message.error()
-    if error is None:
-        return False
-    if error.code() == KafkaError._AUTO_OFFSET_RESET:
-        raise InvariantBroken(f"{source}: records of a range were deleted", detail=error.str())
-    if not error.retriable() and error.code() not in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}:
-        raise BrokerUnavailable(f"{source} cannot be read", detail=error.str()) from KafkaException(error)
-    return True
+    for messages in committed(bootstrap_servers, source, first, end, name=LOADER, security=security):
+        yield Records(source, [message.offset() for message in messages], [message.value() for message in messages])

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 RANGES_MAX = 4_096  # Ranges of a receipt beyond one per stream, so that it fits its topic however many gaps there are.
 _OUTCOMES = {PASSED: "ACCEPTED", REPEATED: "DUPLICATE"}  # Of a correction that was held; else it is the reject code.
+OUTSIDE = ("issued_at", "key_id", "certificate", "signature")  # Fields outside the hashed part.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RECEIPT, _CONTENT = schema("receipt"), schema("receipt_content")
 
@@ -65,24 +66,42 @@ class ReceiptSigner:
                 detail=f"its certificate ends {self._key.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
                 hint="`esep keys --renew-receipt-key`, then start intake again",
             )
-        body = encode_body(content, _CONTENT)
-        digest = sha256(body).digest()
-        record = {
-            "row": row,
-            "received_at": section.timestamps_ms[-1],
-            "cause_topic": section.source.topic,
-            "cause_partition": section.source.partition,
-            "cause_offset": section.offsets[-1],
-            "organizer_bin": content["organizer_bin"],
-            "through_offset": content["through_offset"],
-            "content": body,
-            "content_sha256": digest.hex(),
+        told = told_of(section, content, row)
+        outside = {
             "issued_at": issued_ms,
             "key_id": self._key.key_id,
             "certificate": self._certificate,
-            "signature": self._key.key.sign(digest),
+            "signature": self._key.key.sign(bytes.fromhex(told["content_sha256"])),
         }
-        return encode_one(record, _RECEIPT)
+        return encode_one(told | outside, _RECEIPT)
+
+
+class Unsigned(ReceiptSigner):
+    """Signs nothing: for who only compares what receipts say (`OUTSIDE` apart)."""
+
+    def __init__(self) -> None:
+        """Need no key."""
+
+    def sign(self, section: Batch, content: dict[str, Any], row: int) -> bytes:
+        """Return the message value of a receipt that nobody has signed."""
+        outside = dict(zip(OUTSIDE, (0, "", b"", b""), strict=True))
+        return encode_one(told_of(section, content, row) | outside, _RECEIPT)
+
+
+def told_of(section: Batch, content: dict[str, Any], row: int) -> dict[str, Any]:
+    """Return the fields of a receipt that are equal whenever and by whomever it is issued: all but `OUTSIDE`."""
+    body = encode_body(content, _CONTENT)
+    return {
+        "row": row,
+        "received_at": section.timestamps_ms[-1],
+        "cause_topic": section.source.topic,
+        "cause_partition": section.source.partition,
+        "cause_offset": section.offsets[-1],
+        "organizer_bin": content["organizer_bin"],
+        "through_offset": content["through_offset"],
+        "content": body,
+        "content_sha256": sha256(body).hexdigest(),
+    }
 
 
 def receipt_writes(

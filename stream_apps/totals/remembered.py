@@ -11,19 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from esep.lineage import TopicPartition
 from esep.security import PLAIN
 from esep.stream_apps.handover import restore
-from esep.stream_apps.totals.cells import MEASURES, Cells
+from esep.stream_apps.totals.cells import CELL_KEY, MEASURES, Cells
 from esep.stream_apps.totals.stage import TotalsStage
 from esep.topics import ACCEPTED, LEDGER, TOTALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
 
 PERSON_COLUMNS = ("person_0", "person_1")  # The two words of a person's key.
 VALUE_COLUMNS = tuple(f"{measure}_{unit}" for measure in MEASURES for unit in ("count", "tiyn"))
@@ -61,7 +61,7 @@ def remembered(bootstrap_servers: str, partitions: int, security: Mapping[str, s
     for source in sources:
         state = (states or {})[source]
         row = state.position.rows.get(TopicPartition(LEDGER, source.partition), 0)
-        found.append(Remembered(source.partition, state.position.next_offset, row, cells_frame(*_table(state.data))))
+        found.append(Remembered(source.partition, state.position.next_offset, row, cells_of(state.data)))
     return found
 
 
@@ -75,6 +75,30 @@ def cells_frame(persons: np.ndarray, bins: np.ndarray, years: np.ndarray, values
             **{name: values[:, place] for place, name in enumerate(VALUE_COLUMNS)},
         }
     )
+
+
+def differing(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells that are not the same in two frames of cells, by key; what one lacks is zero.
+
+    The sums of the other stand beside those of the one, with `_other` behind their names.
+    """
+    key = [*PERSON_COLUMNS, "bin", "year"]
+    both = one.join(other, on=key, how="full", coalesce=True, suffix="_other").fill_null(0)
+    return both.filter(pl.any_horizontal(pl.col(name) != pl.col(f"{name}_other") for name in VALUE_COLUMNS)).sort(key)
+
+
+def cells_of(cells: Cells) -> pl.DataFrame:
+    """Return all cells of a partition as a frame."""
+    return cells_frame(*_table(cells))
+
+
+def cells_in(frame: pl.DataFrame) -> Cells:
+    """Return the cells that a frame holds: the inverse of `cells_of`."""
+    cells, keys = Cells(), np.empty(frame.height, CELL_KEY)
+    keys["person"] = frame.select(PERSON_COLUMNS).to_numpy()
+    keys["bin"], keys["year"] = frame["bin"].to_numpy(), frame["year"].to_numpy()
+    cells.put(keys, frame.select(VALUE_COLUMNS).to_numpy())
+    return cells
 
 
 def _table(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -439,6 +439,9 @@ def test_whole_line_works_with_the_planned_rights_and_no_more(tmp_path: Path) ->
         up.wait_until("the books balance again", lambda: reconcile(up.settings, up.register.bins).balanced)
         verified = _esep(up, "totals", "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
+        replayed = _esep(up, "replay", "--stage", "intake", "--json")
+        assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+        assert [stage["equal"] for stage in json.loads(replayed.stdout)["stages"]] == [True]
         lags = json.loads(_esep(up, "status", "--json").stdout)["lag"]
         assert {lag["group"] for lag in lags} == {"intake", "totals", "alerts", "loader"}
         assert not any(app.ended_at for app in up.stack.apps.values()), "an app had to be started again"

@@ -1,139 +1,123 @@
-"""A replay of an organizer's topic decides as the line did, and its receipts say the same, byte for byte."""
+"""Replays of the line as it is: `esep replay` finds all of it the same, and one changed posting by its entry."""
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
+import json
+import uuid
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from typing import Any
 
 import confluent_kafka as ck
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
-from esep.cli.reference import published
-from esep.codec import decode_one, encode_body
-from esep.events import Wager
-from esep.identifiers import PersonKeys
-from esep.lineage import Position, TopicPartition
-from esep.producers.receipt_history import receipts_there
-from esep.producers.receipts import ReceiptContent, open_receipt, unseal
+from esep.events import Payout, Wager
+from esep.lineage import TopicPartition
 from esep.producers.sender import EventSender
-from esep.schemas import schema
-from esep.security import PLAIN
-from esep.stream_apps.intake.receipts import ReceiptSigner
-from esep.stream_apps.intake.stage import IntakeStage
-from esep.stream_apps.stage import Batch, PartitionState
-from esep.topics import events_topic
+from esep.stream_apps.replay.differences import content_of
+from esep.stream_apps.replay.hops import TOTALS_HOP, replay_hop
+from esep.stream_apps.replay.log import KafkaLog
+from esep.topics import LEDGER, LOADER, events_topic
+from esep.versions import encode_record
 from tests.integration.line import WAIT_S, Line
-from tests.support.receipt_signing import SIGNING_KEY
+from tests.support.command import command
 
 pytestmark = pytest.mark.stack
 ORGANIZER = "961141000023"
 OURS = f"organizer_bin = '{ORGANIZER}'"
+PERSON = "771212301240"
 BETS, GARBAGE = 40, (b"", b"\x00\x00\x00\x03\xe9 and no wager", b"no event")
-ACCEPTED = BETS - len(range(0, BETS, 9))
-MESSAGES = 3 * BETS + len(GARBAGE)
+ACCEPTED = BETS - len(range(0, BETS, 9)) + 1  # And a payout.
+MESSAGES = 3 * BETS + len(GARBAGE) + 1
 REJECTED = MESSAGES - ACCEPTED - BETS  # What was sent again is neither.
-Verdict = tuple[int, int, str]  # Partition, offset, code.
 
 
 def feed(up: Line) -> None:
-    """Send bets of four desks, some of an unknown site; again; with other amounts; then what is no event."""
-    bet = {"iin": "771212301240", "payment_method": "CASH", "channel": "RETAIL", "funding": "CASH", "odds_milli": 2_000}
+    """Send bets of four desks, some of an unknown site; again; with other amounts; a large win; then what is none."""
     at = datetime.now(UTC) - timedelta(hours=1)
+    common = {"iin": PERSON, "payment_method": "CASH", "occurred_at": at}
+    bet = common | {"channel": "RETAIL", "funding": "CASH", "odds_milli": 2_000}
     for amount_tiyn in (500_00, 500_00, 700_00):  # Each client numbers from 1 on, in transactions of its own.
         with EventSender(ORGANIZER, up.settings.bootstrap_servers) as client:
             for number in range(BETS):
                 site_id = "NOWHERE" if number % 9 == 0 else "SHY-1"
-                wager = Wager(**bet, site_id=site_id, wager_id=f"w-{number}", occurred_at=at, amount_tiyn=amount_tiyn)
-                client.send(wager, f"desk-{number % 4}")
+                client.send(
+                    Wager(**bet, site_id=site_id, wager_id=f"w-{number}", amount_tiyn=amount_tiyn), f"desk-{number % 4}"
+                )
+    won = {"kind": "WINNING", "won_tiyn": 5_000_000_00, "wager_occurred_at": at, "wager_amount_tiyn": 500_00}
+    with EventSender(ORGANIZER, up.settings.bootstrap_servers) as client:
+        client.send(Payout(**common, **won, site_id="SHY-1", wager_id="w-1", amount_tiyn=5_000_000_00), "desk-9")
     garbage = ck.Producer({"bootstrap.servers": up.settings.bootstrap_servers})
     for value in GARBAGE:
         garbage.produce(events_topic(ORGANIZER), value, "desk-0")
     assert garbage.flush(WAIT_S) == 0
 
 
-def messages(up: Line, count: int) -> dict[int, list[ck.Message]]:
-    """Return all messages of the organizer's topic by partition."""
-    consumer = ck.Consumer({"bootstrap.servers": up.settings.bootstrap_servers, "group.id": "replay"})
-    partitions = range(up.settings.events_partitions)
-    consumer.assign([ck.TopicPartition(events_topic(ORGANIZER), one, ck.OFFSET_BEGINNING) for one in partitions])
-    found: defaultdict[int, list[ck.Message]] = defaultdict(list)
-    deadline = time.monotonic() + WAIT_S
-    while sum(map(len, found.values())) < count:
-        assert time.monotonic() < deadline
-        for message in consumer.consume(1_000, 0.2):
-            found[message.partition()].append(message)
-    consumer.close()
-    return found
+def told(up: Line) -> int:
+    """How many messages the receipts account for."""
+    counts = "accepted_count + rejected_count + duplicate_count + held_count"
+    return int(up.value(f"SELECT sum({counts}) FROM receipts WHERE {OURS}"))
 
 
-def replay(
-    up: Line, topic: dict[int, list[ck.Message]], cuts: dict[int, list[int]]
-) -> tuple[list[bytes], set[Verdict]]:
-    """Return contents of receipts and verdicts of intake's stage on the topic, polls ending with these offsets."""
-    settings = up.settings
-    stage = IntakeStage(
-        published(settings),
-        PersonKeys(settings.secret("routing_key_file")),
-        ReceiptSigner(SIGNING_KEY, lambda: 0),
-        events_partitions=settings.events_partitions,
-        ledger_partitions=settings.ledger_partitions,
-    )
-    contents, verdicts = [], set[Verdict]()
-    for partition, ends in cuts.items():
-        source = TopicPartition(events_topic(ORGANIZER), partition)
-        states = {source: PartitionState(Position(0), stage.empty(source))}
-        for start, end in pairwise([-1, *ends]):
-            some = [message for message in topic[partition] if start < message.offset() <= end]
-            batch = Batch(
-                source,
-                [message.offset() for message in some],
-                [message.timestamp()[1] for message in some],
-                [message.key() for message in some],
-                [message.value() for message in some],
-            )
-            result = stage.process([batch], states)
-            stage.settle(states, result.changes)
-            states[source] = PartitionState(result.positions[source], states[source].data)
-            for write in result.outputs:
-                for value in write.values:
-                    if write.target.topic.endswith(".receipts"):
-                        contents.append(unseal(value or b"")[0].content)
-                    else:
-                        record = decode_one(value or b"", schema(write.target.topic))
-                        code = record.get("reject_code", "ACCEPTED")
-                        verdicts.add((record["cause_partition"], record["cause_offset"], code))
-    return contents, verdicts
+def replay(up: Line, monkeypatch: pytest.MonkeyPatch, *options: object) -> tuple[int, dict[str, Any]]:
+    for name, value in up.stack.settings.items():
+        monkeypatch.setenv(f"ESEP_{name.upper()}", value)
+    answer = command("replay", "--json", *options, "--data-dir", up.stack.data_dir)
+    assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
+    return answer.exit_code, json.loads(answer.stdout)
 
 
-def test_two_replays_give_the_verdicts_of_the_line_and_equal_receipts_for_equal_offsets(common_line: Line) -> None:
-    """DESIGN §3, §4; clauses O9-4.5, O9-5.3: another key and another time of issue change nothing of what is signed."""
+def test_line_replayed_from_its_inputs_is_the_same_to_the_byte(
+    common_line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DESIGN §5; clauses O9-4.5, O9-4.6, O9-5.3: verdicts, postings, receipts, totals and alerts, all that is there."""
     up = common_line
     feed(up)
-    topic = messages(up, MESSAGES)
     up.wait_rows(f"ledger WHERE {OURS}", ACCEPTED)
     up.wait_rows(f"rejected WHERE {OURS}", REJECTED)
-    up.wait_until("all receipts", lambda: sum(len(covered(one)) for one in told(up)) == MESSAGES)
-    contents = told(up)
-    cuts: defaultdict[int, list[int]] = defaultdict(list)
-    for content in contents:
-        cuts[content.partition].append(content.through_offset)
-    rows = up.query(f"SELECT cause_partition, cause_offset, reject_code FROM rejected WHERE {OURS}")
-    same, verdicts = replay(up, topic, cuts)
-    other, verdicts_again = replay(up, topic, {partition: ends[-1:] for partition, ends in cuts.items()})
-    assert sorted(same) == sorted(encode_body(content.model_dump(), schema("receipt_content")) for content in contents)
-    assert len(other) == len(cuts) < len(same)
-    assert verdicts == verdicts_again
-    assert len(verdicts) == ACCEPTED + REJECTED
-    assert {verdict for verdict in verdicts if verdict[2] != "ACCEPTED"} == {tuple(row.values()) for row in rows}
-    assert {"ACCEPTED", "SITE_UNKNOWN", "SEQUENCE_CONFLICT", "EMPTY"} < {code for _, _, code in verdicts}
+    up.wait_rows(f"alerts WHERE iin = '{PERSON}'", 1)
+    up.wait_until("all receipts", lambda: told(up) == MESSAGES)
+    code, found = replay(up, monkeypatch)
+    assert (code, found["equal"]) == (0, True), found
+    intake, totals, alerts = found["stages"]
+    postings = int(up.value("SELECT count() FROM ledger"))
+    made = postings + sum(int(up.value(f"SELECT count() FROM {table}")) for table in ("rejected", "receipts"))
+    assert sum(one["compared"] for one in intake["inputs"]) == made
+    assert sum(one["read"] for one in totals["inputs"]) == sum(one["compared"] for one in totals["inputs"]) == postings
+    assert sum(one["compared"] for one in alerts["inputs"]) == int(up.value("SELECT count() FROM alerts"))
+    assert intake["cells"] == int(
+        up.value("SELECT uniqExact(iin, organizer_bin, toYear(occurred_at, 'Asia/Almaty')) FROM ledger")
+    )
+    codes = {row["reject_code"] for row in up.query(f"SELECT reject_code FROM rejected WHERE {OURS}")}
+    assert {"SITE_UNKNOWN", "SEQUENCE_CONFLICT", "EMPTY"} < codes
+    code, found = replay(up, monkeypatch, "--organizer", ORGANIZER, "--until", f"{events_topic(ORGANIZER)}/0=5")
+    assert (code, [one["stage"] for one in found["stages"]]) == (0, ["intake"])
+    assert found["stages"][0]["inputs"][0]["through_offset"] == 5
 
 
-def told(up: Line) -> list[ReceiptContent]:
-    """What the receipts on the organizer's topic say."""
-    return [open_receipt(value, None) for value in receipts_there(ORGANIZER, up.settings.bootstrap_servers, PLAIN)]
-
-
-def covered(content: ReceiptContent) -> range:
-    return range(content.from_offset, content.through_offset + 1)
+def test_changed_posting_is_named_by_its_entry_and_the_others_are_the_same(common_line: Line) -> None:
+    """The ledger is copied to a topic of this test's own, with one amount changed; no person is named."""
+    servers = common_line.settings.bootstrap_servers
+    log = KafkaLog(servers, LOADER)
+    ledger = [TopicPartition(LEDGER, number) for number in range(common_line.settings.ledger_partitions)]
+    rows = {one: list(log.read(one, *span)) for one, span in log.spans(ledger).items()}
+    own = f"ledger-{uuid.uuid4().hex[:8]}"
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.create_topics([NewTopic(own, len(ledger), 1)])[own].result()
+    changed, producer = None, ck.Producer({"bootstrap.servers": servers})
+    for partition, batches in rows.items():
+        for key, value in ((k, v) for batch in batches for k, v in zip(batch.keys, batch.values, strict=True)):
+            if changed is None and value is not None:
+                changed = content_of(LEDGER, value)
+                value = encode_record((changed or {}) | {"person_ever_wager_tiyn": 1}, LEDGER)  # noqa: PLW2901
+            producer.produce(own, value, key, partition.partition)
+    assert producer.flush(WAIT_S) == 0
+    assert changed is not None
+    hop = TOTALS_HOP._replace(output=own)
+    replayed = replay_hop(log, hop, range(len(ledger)), until={}, tell=lambda *_: None)
+    (difference,) = replayed.findings.differences
+    assert not replayed.equal
+    assert (difference.kind, difference.row) == ("CHANGED", changed["row"])
+    assert str(changed["entry_id"]) in str(difference)
+    assert "person_ever_wager_tiyn is 1, not " in str(difference)
+    assert str(changed["iin"]) not in str(difference)

@@ -15,7 +15,7 @@ from esep.codec import encode
 from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.settings import Settings
-from esep.sinks.clickhouse.booked import booked, rows_there
+from esep.sinks.clickhouse.booked import booked, row_before, rows_there
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.migrate import migrate
@@ -66,6 +66,12 @@ def test_sums_are_those_of_the_rows_up_to_the_one_asked_for(clickhouse: ClickHou
     with connect(settings) as client:
         assert (rows_there(client, 1, 60), rows_there(client, 1, 100), rows_there(client, 2, 5)) == (60, 80, 0)
         found = booked(client, 1, 60)
+        causes = frames[1]["cause_offset"].to_list()
+        assert row_before(client, 1, causes[60]) == 60, "the row of the posting before this one"
+        assert row_before(client, 1, causes[-1] + 1) == 80
+        assert row_before(client, 1, causes[0]) == row_before(client, 2, 9) == 0
+        client.command("ALTER TABLE ledger DELETE WHERE ledger_partition = 1 AND row = 5 SETTINGS mutations_sync = 1")
+        assert row_before(client, 1, causes[60]) is None, "not each of them is there"
     columns = ("wager_count", "wager_tiyn", "winning_count", "winning_tiyn")
     told = {(row["iin"], row["bin"], row["year"]): [row[name] for name in columns] for row in found.rows(named=True)}
     assert told == dict(expected)

@@ -11,7 +11,14 @@ from esep.lineage import Position, TopicPartition
 from esep.stream_apps.stage import PartitionState
 from esep.stream_apps.totals import remembered as module
 from esep.stream_apps.totals.cells import CELL_KEY, WIDTH, Cells
-from esep.stream_apps.totals.remembered import PERSON_COLUMNS, VALUE_COLUMNS, remembered
+from esep.stream_apps.totals.remembered import (
+    PERSON_COLUMNS,
+    VALUE_COLUMNS,
+    cells_in,
+    cells_of,
+    differing,
+    remembered,
+)
 
 
 def test_each_partition_is_told_with_its_position_and_cells(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +43,19 @@ def test_each_partition_is_told_with_its_position_and_cells(monkeypatch: pytest.
     assert full.cells.rows(named=True) == [{**person, "bin": 940140000385, "year": 2026, **values}]
     assert (empty.partition, empty.next_offset, empty.row, empty.cells.height) == (1, 0, 0, 0)
     assert empty.cells.schema == full.cells.schema
+
+
+def test_frame_of_cells_gives_the_cells_back_and_one_that_is_not_the_same_differs() -> None:
+    cells = Cells()
+    keys = np.array([((2**64 - 1, 5), 940140000385, 2026), ((7, 5), 940140000385, 2025)], CELL_KEY)
+    cells.put(keys, np.arange(2 * WIDTH, dtype=np.int64).reshape(2, WIDTH))
+    frame = cells_of(cells)
+    again = cells_in(frame)
+    assert [column.tobytes() for column in again.table()] == [column.tobytes() for column in cells.table()]
+    assert differing(frame, cells_of(again)).is_empty()
+    assert cells_of(cells_in(frame.clear())).is_empty()
+    other = Cells()
+    other.put(keys[:1], np.arange(WIDTH, dtype=np.int64)[None, :])
+    (cell,) = differing(frame, cells_of(other)).rows(named=True)
+    assert [cell[name] for name in PERSON_COLUMNS] == [7, 5]
+    assert [cell[f"{name}_other"] for name in VALUE_COLUMNS] == [0] * WIDTH

@@ -45,6 +45,7 @@ COMMANDS = {
     "sql": Entry("esep.cli.sql", "sql", "sink"),
     "alerts": Entry("esep.cli.alerts", "alerts"),
     "notices": Entry("esep.cli.notices", "notices", "sink"),
+    "report": Entry("esep.cli.report", "report", "sink"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
     "replay": Entry("esep.cli.replay", "replay", "all"),
     "totals": Entry("esep.cli.totals", "totals", "all"),

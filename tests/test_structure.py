@@ -144,7 +144,7 @@ def test_rule_of_imports_tells_the_layers_apart() -> None:
 
 EXTRAS = {
     "stream_apps": ["apps"],
-    "sinks": ["sink", "notices"],
+    "sinks": ["sink", "notices", "reports"],
     "embedded": ["embedded"],
     "gateway": ["gateway"],
     "cli": ["apps", "sink", "embedded", "gateway"],

@@ -41,7 +41,15 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "analysts.md"
 ARGUMENTS = {"as_known_at": "(known_at = '2026-11-21 12:00:00')"}
 VIEWS = [
     *("alerts_current", "as_known_at", "correction_mismatches", "data_quality", "money_movements", "organizer_daily"),
-    *("organizer_hourly", "organizer_monthly", "person_daily", "person_history", "person_totals", "wager_payout"),
+    *(
+        "order9_lines",
+        "organizer_hourly",
+        "organizer_monthly",
+        "person_daily",
+        "person_history",
+        "person_totals",
+        "wager_payout",
+    ),
 ]
 
 

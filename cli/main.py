@@ -48,6 +48,7 @@ COMMANDS = {
     "report": Entry("esep.cli.report", "report", "sink"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
     "replay": Entry("esep.cli.replay", "replay", "all"),
+    "retention": Entry("esep.cli.retention", "retention", "sink"),
     "totals": Entry("esep.cli.totals", "totals", "all"),
     "run": Entry("esep.cli.run", "run"),
     "setup": Entry("esep.cli.run", "setup", "sink"),

@@ -1,4 +1,4 @@
-"""`esep totals verify`: is what totals remember of each person what the ledger comes to?
+"""`esep totals verify|rebuild`: is what totals remember of each person what the ledger comes to?
 
 Reads     the state of totals as its changelog has it, the ledger in ClickHouse, the routing key
 Writes    the comparison, per partition, and the first cells that differ; a person by key, never by IIN
@@ -17,11 +17,12 @@ import typer
 
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.output import command_group, out, print_json, print_table
+from esep.cli.rebuild import put_back, rebuilt
 from esep.errors import SinkUnavailable
 from esep.identifiers import PersonKeys
 from esep.security import client_security
 from esep.sinks.clickhouse.booked import booked, rows_there
-from esep.sinks.clickhouse.client import connect
+from esep.sinks.clickhouse.client import LONG_S_MAX, connect
 from esep.stream_apps.poll import person_words
 from esep.stream_apps.totals.remembered import (
     PERSON_COLUMNS,
@@ -29,8 +30,10 @@ from esep.stream_apps.totals.remembered import (
     Remembered,
     cells_frame,
     differing,
+    frame_of,
     remembered,
 )
+from esep.topics import TOTALS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -59,11 +62,6 @@ class Verdict:
     differing: pl.DataFrame
 
 
-@totals.callback()
-def _group() -> None:
-    """A group although it has one command yet."""
-
-
 @totals.command()
 def verify(
     wait_s: Annotated[float, typer.Option(min=0, help="How long to wait for what the loader has yet to load.")] = 60.0,
@@ -82,10 +80,50 @@ def verify(
     with connect(settings) as client:
         _await_loaded(client, states, time.monotonic() + wait_s)
         verdicts = [compare(one, cells_of_sums(booked(client, one.partition, one.row), keys)) for one in states]
+    _end(verdicts, as_json=as_json)
+
+
+@totals.command()
+def rebuild(
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Put back the changelog of each partition that has lost it. Stop totals first."),
+    ] = False,
+    wait_s: Annotated[float, typer.Option(min=0, help="How long to wait for what the loader has yet to load.")] = 60.0,
+    as_json: AsJson = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Make the state of totals anew from closing balances and ledger, and compare it with the changelog, cell by cell.
+
+    The line may work on, unless a changelog is to be put back.
+
+    Example: [bold]esep totals rebuild --json[/]
+    """
+    settings = settings_of(data_dir)
+    keys = PersonKeys(settings.secret("routing_key_file"))
+    security = client_security(settings)
+    with connect(settings, answer_s_max=LONG_S_MAX) as client:
+        written: dict[int, int] = {}
+        if write:
+            written = put_back(
+                settings, settings_of(data_dir, f"{TOTALS}-0"), client, lambda sums: cells_of_sums(sums, keys)
+            )
+        states = remembered(settings.bootstrap_servers, settings.ledger_partitions, security)
+        _await_loaded(client, states, time.monotonic() + wait_s)
+        verdicts = [
+            compare(one, frame_of(rebuilt(client, one.partition, one.row, lambda sums: cells_of_sums(sums, keys))))
+            for one in states
+        ]
+    _end(verdicts, as_json=as_json, **({"written": written} if write else {}))
+
+
+def _end(verdicts: list[Verdict], *, as_json: bool, **told: Any) -> None:
     equal = all(verdict.differing.is_empty() for verdict in verdicts)
     if as_json:
-        print_json({"equal": equal, "partitions": [_document(verdict) for verdict in verdicts]})
+        print_json({"equal": equal, **told, "partitions": [_document(verdict) for verdict in verdicts]})
     else:
+        for partition, records in told.get("written", {}).items():
+            out.print(f"partition {partition}: changelog put back, {records:,} records", highlight=False)
         _print(verdicts)
     raise typer.Exit(0 if equal else 1)
 

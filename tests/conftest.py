@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from esep.embedded.kafka import KafkaBroker
 from tests.integration.line import Line, line
 from tests.producers.bets import new_bin
 from tests.producers.fake_intake import make_topics
+from tests.sinks.line import Servers
 from tests.support.examples import examples
 from tests.support.registry import registry as running_registry
 from tests.support.secured import Secured, secured_line
@@ -85,6 +88,19 @@ def common_line() -> Line:
 def clickhouse() -> ClickHouseServer:
     """One real engine behind HTTP; name databases and tables after the test, since others use it too."""
     return shared("clickhouse", lambda folder: passing(ClickHouseServer(folder)))
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    """A broker and an engine whose topics have the line's names, and which tests may end."""
+    return shared("servers", _servers)
+
+
+@contextmanager
+def _servers(data_dir: Path) -> Iterator[Servers]:
+    broker, clickhouse = KafkaBroker(data_dir / "kafka"), ClickHouseServer(data_dir / "clickhouse")
+    with passing(broker), passing(clickhouse):
+        yield Servers(broker, clickhouse, data_dir)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ Promises  no person's data: topics, partitions, organizers, counts and sums only
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,26 @@ class Side:
         """Say whether every row number from first to last is there once."""
         return self.count == self.distinct == (self.last - self.first + 1 if self.count else 0)
 
+    def with_removed(self, removed: Side) -> Side:
+        """Return these rows and those that were removed from beside them; none is among both."""
+        if not removed.count:
+            return self
+        both = [side for side in (self, removed) if side.count]
+        amounts = Counter(self.amounts_tiyn)
+        amounts.update(removed.amounts_tiyn)
+        return Side(
+            sum(side.count for side in both),
+            sum(side.distinct for side in both),
+            min(side.first for side in both),
+            max(side.last for side in both),
+            dict(sorted(amounts.items())),
+        )
+
+    def same_as(self, other: Side) -> bool:
+        """Say whether both are equal; a sum of 0 tiyn is none."""
+        one, another = ({kind: tiyn for kind, tiyn in side.amounts_tiyn.items() if tiyn} for side in (self, other))
+        return replace(self, amounts_tiyn=one) == replace(other, amounts_tiyn=another)
+
     def __str__(self) -> str:
         return (
             f"{self.count:,} rows, {self.distinct:,} distinct, {self.first:,} to {self.last:,}, Σ {self.amounts_tiyn}"
@@ -40,26 +61,30 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class LaneBooks:
-    """One lane on both sides. entries: of one that differs, a sentence for each of the first entries that differ."""
+    """One lane on both sides. entries: of one that differs, a sentence for each of the first entries that differ.
+
+    removed: what ClickHouse held and does not any more because its term was over (`esep retention`).
+    """
 
     lane: Lane
     kafka: Side
     clickhouse: Side
     entries: tuple[str, ...] = ()
+    removed: Side = field(default_factory=Side)
 
     @property
     def balanced(self) -> bool:
-        """Say whether both sides are whole and equal."""
-        return self.kafka == self.clickhouse and self.kafka.whole
+        """Say whether both sides are whole and equal, with what was removed."""
+        return self.kafka.whole and self.kafka.same_as(self.clickhouse.with_removed(self.removed))
 
     def __str__(self) -> str:
         sides = f"{self.lane.cause} to {self.lane.output}: Kafka {self.kafka}; ClickHouse {self.clickhouse}"
-        return "; ".join([sides, *self.entries])
+        return "; ".join([sides, *([f"removed {self.removed}"] if self.removed.count else []), *self.entries])
 
 
 @dataclass(frozen=True, slots=True)
 class OrganizerBooks:
-    """What an organizer was told, and what the line made of it.
+    """What an organizer was told, and what the line made of it; what was removed since counts as if it were there.
 
     receipts_accepted: Σ of the counts in its receipts. ledger_events: different events and corrections in the ledger.
     accepted_rows: postings in the topic `accepted`, None where its oldest records are gone. ledger_rows: postings.
@@ -129,6 +154,7 @@ class Report:
                     "balanced": books.balanced,
                     "kafka": asdict(books.kafka),
                     "clickhouse": asdict(books.clickhouse),
+                    "removed": asdict(books.removed),
                     "entries": list(books.entries),
                 }
                 for books in self.lanes

@@ -3,9 +3,9 @@
 Reads     the offsets that the loader has committed; records and rows between the last page and there; the pages so far
 Writes    table `reconciliations`, a row per lane and page; a page is a range of offsets of one partition
 Returns   `Progress` of each call; from `compare_past` the lanes that do not say any more what Kafka said
-Promises  what is under way is no difference: only what the loader has committed is compared; pages follow each other
-          whoever is stopped when; Kafka's side is kept when Kafka forgets it (clauses O9-4.5, O9-4.7; box:
-          sinks/clickhouse)
+Promises  what is under way is no difference, for only what the loader has committed is compared, nor is what was
+          removed by `esep retention`, before its page was compared or after; pages follow each other whoever is stopped
+          when; Kafka's side is kept when Kafka forgets it (clauses O9-4.5, O9-4.7; box: sinks/clickhouse)
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from esep.sinks.clickhouse.books import LaneBooks, Side
 from esep.sinks.clickhouse.client import LONG_S_MAX, connect, translate
 from esep.sinks.clickhouse.lanes import Bounds, clickhouse_sides, lanes_between
 from esep.sinks.clickhouse.reconcile import bounds_of, known_bins
+from esep.sinks.clickhouse.retention.removed import removed_between
 from esep.sinks.clickhouse.tables import topics_to_load
 from esep.status import lags_of
 from esep.topics import LOADER
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from esep.settings import Settings
 
+Sides = dict[TopicPartition, Side]
 PAGE_OFFSETS_MAX = 2_000_000  # What a first comparison of a long topic takes at a time.
 PAST_ROWS_MAX = 5_000_000  # Rows whose numbers ClickHouse tells apart in one query: some 100 MB.
 NO_CAUSE = TopicPartition("", 0)  # Of a page that holds markers of transactions only.
@@ -42,10 +44,12 @@ _COLUMNS = (
     *("compared_at", "topic", "partition", "first_offset", "end_offset", "cause_topic", "cause_partition"),
     *("kafka_count", "kafka_distinct", "kafka_first_row", "kafka_last_row", "kafka_tiyn"),
     *("clickhouse_count", "clickhouse_tiyn", "balanced", "entries"),
+    *("removed_count", "removed_first_row", "removed_last_row", "removed_tiyn"),
 )
 _PAGES = """
 SELECT topic, partition, first_offset, end_offset, cause_topic, cause_partition,
-       kafka_count, kafka_distinct, kafka_first_row, kafka_last_row, kafka_tiyn
+       kafka_count, kafka_distinct, kafka_first_row, kafka_last_row, kafka_tiyn,
+       removed_count, removed_first_row, removed_last_row, removed_tiyn
 FROM reconciliations FINAL ORDER BY topic, partition, first_offset
 """
 
@@ -108,11 +112,13 @@ def compare_past(settings: Settings) -> list[LaneBooks]:
     differing = []
     try:
         with connect(settings, answer_s_max=LONG_S_MAX) as client:
-            for source, bounds, kafka in _noted(client):
+            for source, bounds, kafka, earlier in _noted(client):
                 clickhouse = clickhouse_sides(client, source, bounds)
+                since = removed_between(client, source, *bounds)
                 for cause in sorted(kafka.keys() | clickhouse.keys()):
-                    lane = Lane(cause, source)
-                    books = LaneBooks(lane, kafka.get(cause, Side()), clickhouse.get(cause, Side()))
+                    removed = earlier.get(cause, Side()).with_removed(since.get(cause, Side()))
+                    sides = kafka.get(cause, Side()), clickhouse.get(cause, Side())
+                    books = LaneBooks(Lane(cause, source), *sides, removed=removed)
                     if not books.balanced:
                         differing.append(books)
     except DatabaseError as error:
@@ -148,31 +154,43 @@ def _compare(settings: Settings, client: Client, source: TopicPartition, page: B
 
 def _row(at: datetime, page: Bounds, books: LaneBooks) -> list[Any]:
     cause, output, kafka, clickhouse = books.lane.cause, books.lane.output, books.kafka, books.clickhouse
+    removed = books.removed
     return [
         *(at, output.topic, output.partition, page.first, page.end, cause.topic, cause.partition),
         *(kafka.count, kafka.distinct, kafka.first, kafka.last, kafka.amounts_tiyn),
         *(clickhouse.count, clickhouse.amounts_tiyn, books.balanced, list(books.entries)),
+        *(removed.count, removed.first, removed.last, removed.amounts_tiyn),
     ]
 
 
-def _noted(client: Client) -> Iterator[tuple[TopicPartition, Bounds, dict[TopicPartition, Side]]]:
-    """Yield what Kafka held, per partition in ranges of some million rows, each of whole pages."""
+def _noted(client: Client) -> Iterator[tuple[TopicPartition, Bounds, Sides, Sides]]:
+    """Yield what Kafka held, per partition in ranges of some million rows, each of whole pages; last, what of that had
+    been removed when it was compared."""
     place: TopicPartition | None = None
     bounds = Bounds(0, 0)
-    sides: defaultdict[TopicPartition, list[Side]] = defaultdict(list)
+    kafka: defaultdict[TopicPartition, list[Side]] = defaultdict(list)
+    removed: defaultdict[TopicPartition, list[Side]] = defaultdict(list)
     with client.query_rows_stream(_PAGES) as pages:
-        for topic, partition, first, end, cause_topic, cause_partition, count, distinct, low, high, tiyn in pages:
-            source = TopicPartition(topic, partition)
-            is_full = sum(side.count for lane in sides.values() for side in lane) >= PAST_ROWS_MAX
+        for topic, partition, first, end, cause_topic, cause_partition, *told in pages:
+            source, cause = TopicPartition(topic, partition), TopicPartition(cause_topic, cause_partition)
+            is_full = sum(side.count for lane in kafka.values() for side in lane) >= PAST_ROWS_MAX
             if place is not None and (source != place or (is_full and first >= bounds.end)):
-                yield place, bounds, {cause: _sum(lane) for cause, lane in sides.items()}
-                sides.clear()
-            if not sides:
+                yield place, bounds, _sums(kafka), _sums(removed)
+                kafka.clear()
+                removed.clear()
+            if not kafka:
                 place, bounds = source, Bounds(first, end)
             bounds = Bounds(bounds.first, max(bounds.end, end))
-            sides[TopicPartition(cause_topic, cause_partition)].append(Side(count, distinct, low, high, dict(tiyn)))
+            count, distinct, low, high, tiyn = told[:5]
+            kafka[cause].append(Side(count, distinct, low, high, dict(tiyn)))
+            count, low, high, tiyn = told[5:]
+            removed[cause].append(Side(count, count, low, high, dict(tiyn)))
     if place is not None:
-        yield place, bounds, {cause: _sum(lane) for cause, lane in sides.items()}
+        yield place, bounds, _sums(kafka), _sums(removed)
+
+
+def _sums(lanes: dict[TopicPartition, list[Side]]) -> Sides:
+    return {cause: _sum(pages) for cause, pages in lanes.items()}
 
 
 def _sum(pages: list[Side]) -> Side:

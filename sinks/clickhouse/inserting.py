@@ -117,8 +117,19 @@ class Inserter:
             found.update(self._surely(lambda table=table: self._store.held(table)))  # type: ignore[misc]
         return {source: found.get(source, Held()) for source in wanted}
 
+    def layouts(self, sources: Iterable[TopicPartition]) -> dict[str, int]:
+        """Return the layout of each of these partitions' tables: one more with every month that it lost (DESIGN §5).
+
+        From now on, what was removed by then is not missing.
+        """
+        tables = {table_of(source.topic).name: table_of(source.topic) for source in sources}
+        return {
+            name: table.layout + self._surely(lambda table=table: self._store.closed(table)).layout  # type: ignore[misc]
+            for name, table in tables.items()
+        }
+
     def missing(self, source: TopicPartition, noted: Pending, months: Mapping[int, int]) -> dict[int, int]:
-        """Return those of a noted range's months, with their rows, that its table does not hold."""
+        """Return those of a noted range's months, with their rows, that its table does not hold and never held."""
         present = self._surely(lambda: self._store.present(table_of(source.topic), source, noted, months))
         return {month: months[month] for month in to_insert(source, months, present)}
 

@@ -1,6 +1,6 @@
 """The lanes into one partition between two offsets, counted on both sides, and what differs, entry by entry.
 
-Reads     committed records of the partition; the rows of the same offsets in its table
+Reads     committed records of the partition; the rows of the same offsets in its table; what was removed
 Returns   `LaneBooks`
 Promises  reads only; a row that is there twice is seen before ClickHouse merges it (no FINAL); memory grows with holes;
           an entry is named by organizer, stream and sequence, without what in a stream's name is an IIN (box:
@@ -23,6 +23,7 @@ from esep.security import client_security
 from esep.sinks.clickhouse.books import LaneBooks, Side
 from esep.sinks.clickhouse.frames import read
 from esep.sinks.clickhouse.ranges import read_range
+from esep.sinks.clickhouse.retention.removed import is_removed, removed_ends
 from esep.sinks.clickhouse.tables import LEDGER_TABLE, Table, table_of
 
 if TYPE_CHECKING:
@@ -81,17 +82,21 @@ def _merged(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def lanes_between(settings: Settings, client: Client, source: TopicPartition, bounds: Bounds) -> list[LaneBooks]:
     """Return the books of every lane into one partition, of those that differ with what differs, entry by entry."""
-    kafka, clickhouse = kafka_sides(settings, source, bounds), clickhouse_sides(client, source, bounds)
+    ends = removed_ends(client).get(source, {})
+    kafka, removed = kafka_sides(settings, source, bounds, ends)
+    clickhouse = clickhouse_sides(client, source, bounds)
     books = []
     for cause in sorted(kafka.keys() | clickhouse.keys()):
-        lane = LaneBooks(Lane(cause, source), kafka.get(cause, Side()), clickhouse.get(cause, Side()))
+        sides = kafka.get(cause, Side()), clickhouse.get(cause, Side())
+        lane = LaneBooks(Lane(cause, source), *sides, removed=removed.get(cause, Side()))
         if not lane.balanced:
-            lane = replace(lane, entries=tuple(islice(_differing(settings, client, lane.lane, bounds), ENTRIES_MAX)))
+            differing = _differing(settings, client, lane.lane, bounds, ends)
+            lane = replace(lane, entries=tuple(islice(differing, ENTRIES_MAX)))
         books.append(lane)
     return books
 
 
-def _differing(settings: Settings, client: Client, lane: Lane, bounds: Bounds) -> Iterator[str]:
+def _differing(settings: Settings, client: Client, lane: Lane, bounds: Bounds, ends: dict[int, int]) -> Iterator[str]:
     """Yield a sentence per record or row of a lane that the other side lacks, has more often, or has otherwise."""
     source, first, last_row = lane.output, bounds.first, None
     table = table_of(source.topic)
@@ -102,7 +107,9 @@ def _differing(settings: Settings, client: Client, lane: Lane, bounds: Bounds) -
             if last_row is not None and number != last_row + 1:
                 yield f"in Kafka row {number} comes after row {last_row}"
             last_row = number
-        yield from _told(kafka, _rows_there(client, lane, Bounds(first, end)), table)
+        gone = is_removed(table, ends, pl.col("offset"))
+        there = _rows_there(client, lane, Bounds(first, end))
+        yield from _told(kafka.filter(~gone), there, table, kafka.filter(gone))
         first = end
     yield from _told(None, _rows_there(client, lane, Bounds(first, bounds.end)), table)
 
@@ -129,8 +136,13 @@ def _rows_there(client: Client, lane: Lane, bounds: Bounds) -> pl.DataFrame:
     return pl.DataFrame([tuple(map(int, row)) for row in rows], schema=dict.fromkeys(names, pl.Int64), orient="row")
 
 
-def _told(kafka: pl.DataFrame | None, there: pl.DataFrame, table: Table) -> Iterator[str]:
-    """Yield a sentence for each record that is not there once, as it is, and each row that is no record's."""
+def _told(
+    kafka: pl.DataFrame | None, there: pl.DataFrame, table: Table, removed: pl.DataFrame | None = None
+) -> Iterator[str]:
+    """Yield a sentence for each record that is not there once, as it is, and each row that is no record's.
+
+    removed: records that are not among the others, for they must not be there any more.
+    """
     if kafka is None:
         kafka = pl.DataFrame(schema={"offset": pl.Int64, "row": pl.Int64, "amount_tiyn": pl.Int64})
     both = kafka.join(there, on=["offset", "row"], how="left").sort("offset")
@@ -147,7 +159,9 @@ def _told(kafka: pl.DataFrame | None, there: pl.DataFrame, table: Table) -> Iter
     for offset, row in (
         there.join(kafka, on=["offset", "row"], how="anti").sort("offset").select("offset", "row").rows()
     ):
-        yield f"offset {offset}, row {row} is in ClickHouse and not in Kafka"
+        is_back = removed is not None and offset in removed["offset"]
+        why = "is in ClickHouse although it was removed" if is_back else "is in ClickHouse and not in Kafka"
+        yield f"offset {offset}, row {row} {why}"
 
 
 def _entry(record: dict[str, Any], table: Table) -> str:
@@ -158,19 +172,28 @@ def _entry(record: dict[str, Any], table: Table) -> str:
     return f", entry {name} revision {record['revision']}"
 
 
-def kafka_sides(settings: Settings, source: TopicPartition, bounds: Bounds) -> dict[TopicPartition, Side]:
-    """Return, by cause, what Kafka holds of a partition between two offsets."""
+def kafka_sides(
+    settings: Settings, source: TopicPartition, bounds: Bounds, ends: dict[int, int]
+) -> tuple[dict[TopicPartition, Side], dict[TopicPartition, Side]]:
+    """Return, by cause, what Kafka holds of a partition between two offsets, and what of that ClickHouse had to remove.
+
+    ends: of the partition, how far its table's months are removed.
+    """
     table = table_of(source.topic)
-    tallies: defaultdict[TopicPartition, Tally] = defaultdict(Tally)
+    all_, removed = defaultdict(Tally), defaultdict(Tally)  # type: ignore[var-annotated]
     for records in read_range(settings.bootstrap_servers, source, *bounds, client_security(settings)):
-        for (topic, partition), part in read(records, table.record).group_by("cause_topic", "cause_partition"):
-            tally = tallies[TopicPartition(str(topic), int(partition))]
-            tally.add(part["row"])
-            if table is LEDGER_TABLE:
-                tally.amounts_tiyn.update(
-                    dict(part.group_by("event_type").agg(pl.col("amount_tiyn").sum()).iter_rows())
-                )
-    return {cause: tally.side() for cause, tally in tallies.items()}
+        frame = read(records, table.record).with_columns(offset=pl.Series(records.offsets))
+        _tally(all_, frame, table)
+        _tally(removed, frame.filter(is_removed(table, ends, pl.col("offset"))), table)
+    return tuple({cause: tally.side() for cause, tally in tallies.items()} for tallies in (all_, removed))  # type: ignore[return-value]
+
+
+def _tally(tallies: defaultdict[TopicPartition, Tally], frame: pl.DataFrame, table: Table) -> None:
+    for (topic, partition), part in frame.group_by("cause_topic", "cause_partition"):
+        tally = tallies[TopicPartition(str(topic), int(str(partition)))]
+        tally.add(part["row"])
+        if table is LEDGER_TABLE:
+            tally.amounts_tiyn.update(dict(part.group_by("event_type").agg(pl.col("amount_tiyn").sum()).iter_rows()))
 
 
 def clickhouse_sides(client: Client, source: TopicPartition, bounds: Bounds) -> dict[TopicPartition, Side]:

@@ -131,6 +131,7 @@ class Loader(Closing):
         self._round: Round | None = None
         self._next: dict[TopicPartition, int] = {}  # Of each assigned partition the next offset to decode.
         self._last_rows: dict[TopicPartition, dict[TopicPartition, int]] = {}  # Per cause, of all offsets below.
+        self._layouts: dict[str, int] = {}  # Of each table that is loaded.
         self._held: dict[TopicPartition, Held] = {}  # What the tables hold of it, the round in progress excepted.
         self._counters: Counter[tuple[str, TopicPartition]] = Counter()
         self._has_joined = False
@@ -177,7 +178,7 @@ class Loader(Closing):
             raise InvariantBroken(f"{source}: offset {records.offsets[0]} came after offset {first - 1} was loaded")
         rows = rows_of(records, self._last_rows[source])
         size, noted_at = len(records.offsets), int(self._now_s())
-        pending = Pending(first, records.offsets[-1], size, rows.table.layout, noted_at)
+        pending = Pending(first, records.offsets[-1], size, self._layouts[rows.table.name], noted_at)
         self._next[source] = pending.last + 1
         self._last_rows[source] = {**self._last_rows[source], **rows.last_rows}
         return Range.of(pending, rows, rows.months())
@@ -222,6 +223,7 @@ class Loader(Closing):
         """Take over these partitions: repeat what is noted, compare offsets and rows, return where to read on."""
         LOG.info("%s: assigned %d partitions", self._place, len(sources))
         self._forget()
+        self._layouts = self._inserter.layouts(sources)
         committed, self._held = self._group.committed(sources), self._inserter.held(sources)
         starts = {}
         for source in sources:
@@ -250,7 +252,7 @@ class Loader(Closing):
             )
         rows = rows_of(records, None)
         self._on_step("reread")
-        months, layout = rows.months(), rows.table.layout
+        months, layout = rows.months(), self._layouts[rows.table.name]
         missing = self._inserter.missing(source, noted, months)
         young = noted.has_tokens(layout, self._now_s())
         one = Range.of(noted if young else replace(noted, layout=layout, noted_at=0), rows, missing)

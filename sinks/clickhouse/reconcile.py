@@ -3,8 +3,9 @@
 Reads     all committed records of the loader's topics, of `accepted` and of the organizers' topics, up to their ends at
           the time of the call; the rows of the same offsets in the tables
 Returns   a `Report`, lane by lane and organizer by organizer
-Promises  reads only, joins no group; a duplicate that ClickHouse has not merged yet is seen (no FINAL); memory grows
-          with holes, and by 8 bytes a message of one organizer's partition (box: sinks/clickhouse)
+Promises  reads only, joins no group; a duplicate that ClickHouse has not merged yet is seen (no FINAL), and what was
+          removed by `esep retention` is not missing; memory grows with holes, and by 8 bytes a message of one
+          organizer's partition (box: sinks/clickhouse)
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from esep.sinks.clickhouse.frames import read
 from esep.sinks.clickhouse.lanes import Bounds, lanes_between
 from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.repetitions import conflicts
+from esep.sinks.clickhouse.retention.removed import OfOrganizer, removed_by_organizer
 from esep.sinks.clickhouse.rollups import Month, differences, rebuild
 from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, topics_to_load
 from esep.topics import ACCEPTED, all_topics, events_topic, organizers_of
@@ -106,11 +108,14 @@ def _organizers(client: Client, bins: list[str], accepted_rows: Counter[str] | N
     ).result_rows
     told = {row[0]: int(row[1]) for row in receipts}
     held = {row[0]: (int(row[1]), int(row[2])) for row in ledger}
+    removed = removed_by_organizer(client)
     books = []
-    for bin_ in sorted({*bins, *told, *held}):
+    for bin_ in sorted({*bins, *told, *held, *removed}):
         events, postings = held.get(bin_, (0, 0))
+        gone = removed.get(bin_, OfOrganizer())
         accepted = None if accepted_rows is None else accepted_rows[bin_]
-        books.append(OrganizerBooks(bin_, told.get(bin_, 0), events, accepted, postings))
+        told_in_all = told.get(bin_, 0) + gone.receipts_accepted
+        books.append(OrganizerBooks(bin_, told_in_all, events + gone.events, accepted, postings + gone.postings))
     return books
 
 

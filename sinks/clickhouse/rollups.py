@@ -62,12 +62,12 @@ def rebuild(client: Client) -> list[Month]:
     """
     wrong = list(differences(client))
     for place in wrong:
-        _replace(client, place)
+        replace(client, place)
     return wrong
 
 
-def _replace(client: Client, place: Month) -> None:
-    """Fill a table of the same structure with the month, then exchange the partition."""
+def replace(client: Client, place: Month) -> None:
+    """Add up one month anew: fill a table of the same structure with it, then exchange the partition."""
     fresh, feed = f"{place.rollup}_fresh", f"{place.rollup}_feed"
     definition = client.query(
         "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = {feed:String}",

@@ -15,6 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from esep.lineage import TopicPartition
 from esep.sinks.clickhouse.client import connect, translate
+from esep.sinks.clickhouse.retention.removed import CLOSED_LANES, Closed, closed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,15 +55,29 @@ class Store:
         self._settings = settings
         self._what = f"ClickHouse at {settings.clickhouse_url}"
         self._client = connect(settings)
+        self._closed: dict[str, Closed] = {}
+
+    def closed(self, table: Table) -> Closed:
+        """Return what was removed of a table, or is about to be; what `held` and `present` count on from now on.
+
+        To be asked whenever partitions are taken over: nothing is removed while a loader runs.
+        """
+        rows = self._query(CLOSED_LANES, table=table.name)
+        layout = self._query(
+            "SELECT count() FROM retention_log WHERE table_name = {table:String} AND state = 'CLOSED'", table=table.name
+        )[0][0]
+        self._closed[table.name] = closed_of(rows, int(layout))
+        return self._closed[table.name]
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
     def held(self, table: Table) -> dict[TopicPartition, Held]:
-        """Return what a table holds, for each topic partition of which it holds anything.
+        """Return what a table holds, for each topic partition of which it holds anything or did until it was removed.
 
-        topic is that of the rows, or the table's only one. Reads the projection `lanes`, whatever the table's size.
+        topic is that of the rows, or the table's only one; rows are counted as they are now. Reads the projection
+        `lanes`, whatever the table's size.
         """
         topic = table.topic_column or "''"
         rows = self._query(
@@ -79,10 +94,21 @@ class Store:
             held.offset_max = offset if held.offset_max is None else max(held.offset_max, offset)
             held.rows += count
             held.last_rows[TopicPartition(cause_topic, cause_partition)] = row
+        closed = self._closed.get(table.name) or self.closed(table)
+        for source, months in closed.ends.items():
+            held = found[source]
+            held.offset_max = max(held.offset_max if held.offset_max is not None else -1, max(months.values()) - 1)
+            for cause, row in closed.last_rows[source].items():
+                held.last_rows[cause] = max(held.last_rows.get(cause, 0), row)
         return found
 
     def present(self, table: Table, source: TopicPartition, pending: Pending, months: Iterable[int]) -> dict[int, int]:
-        """Return how many rows of a noted range the table holds in each of these months; no entry for none."""
+        """Return how many rows of a noted range the table holds in each of these months; no entry for none.
+
+        Of a month that was there and was removed: 0, or what is left of it.
+        """
+        closed = self._closed.get(table.name) or self.closed(table)
+        removed = dict.fromkeys(closed.months_from(source, pending.first) & set(months), 0)
         topic = f"{table.topic_column} = {{topic:String}} AND" if table.topic_column else ""
         rows = self._query(
             f"""
@@ -99,7 +125,7 @@ class Store:
             last=pending.last,
             months=sorted(months),
         )
-        return {int(month): int(count) for month, count in rows}
+        return removed | {int(month): int(count) for month, count in rows}
 
     def insert(self, table: Table, token: str, block: bytes) -> None:
         """Insert one block; under a token that is known already nothing is added."""

@@ -24,8 +24,8 @@ class Table:
 
     record: the Avro record on its topics. instant: the column whose UTC month is the partition.
     topic: the table's only topic, or empty where topic_column names it in each row.
-    layout: part of every token; to be raised whenever tokens are cleared, or kept although their rows are gone
-    (DROP PARTITION, DELETE, a restore; DESIGN §5).
+    layout: part of every token; to be raised whenever tokens are cleared, or kept although their rows are gone (DELETE,
+    a restore; DESIGN §5). `esep retention` drops partitions and raises it by itself: the loader adds their number.
     """
 
     name: str

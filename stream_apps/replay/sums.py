@@ -20,7 +20,7 @@ from esep.lineage import Lane, Position, TopicPartition
 from esep.stream_apps.poll import PERSON_KEY_BYTES, person_words
 from esep.stream_apps.stage import Batch, PartitionState
 from esep.stream_apps.totals.cells import CELL_KEY, MEASURES, Cells
-from esep.stream_apps.totals.remembered import cells_of, differing
+from esep.stream_apps.totals.remembered import differing, frame_of
 from esep.stream_apps.totals.stage import TotalsStage
 from esep.topics import ACCEPTED, LEDGER, events_topic
 from esep.versions import upgraded
@@ -98,9 +98,9 @@ class FinalTotals:
         ours = pl.col("bin").is_in(pl.Series(whole, dtype=pl.Int64).implode())
         count, frames = 0, []
         for source, state in self._anew.items():
-            other = cells_of(self._ledger[source.partition]).filter(ours)
+            other = frame_of(self._ledger[source.partition]).filter(ours)
             count += other.height
-            frames.append(differing(cells_of(state.data).filter(ours), other))
+            frames.append(differing(frame_of(state.data).filter(ours), other))
         return count, pl.concat(frames)
 
     def _batch(

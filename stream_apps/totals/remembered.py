@@ -61,7 +61,7 @@ def remembered(bootstrap_servers: str, partitions: int, security: Mapping[str, s
     for source in sources:
         state = (states or {})[source]
         row = state.position.rows.get(TopicPartition(LEDGER, source.partition), 0)
-        found.append(Remembered(source.partition, state.position.next_offset, row, cells_of(state.data)))
+        found.append(Remembered(source.partition, state.position.next_offset, row, frame_of(state.data)))
     return found
 
 
@@ -87,20 +87,16 @@ def differing(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     return both.filter(pl.any_horizontal(pl.col(name) != pl.col(f"{name}_other") for name in VALUE_COLUMNS)).sort(key)
 
 
-def cells_of(cells: Cells) -> pl.DataFrame:
-    """Return all cells of a partition as a frame."""
-    return cells_frame(*_table(cells))
+def frame_of(cells: Cells) -> pl.DataFrame:
+    """Return a state as a frame of its cells."""
+    keys, values = cells.table()
+    return cells_frame(keys["person"].copy(), keys["bin"].copy(), keys["year"].copy(), values)
 
 
 def cells_in(frame: pl.DataFrame) -> Cells:
-    """Return the cells that a frame holds: the inverse of `cells_of`."""
+    """Return the cells that a frame holds: the inverse of `frame_of`."""
     cells, keys = Cells(), np.empty(frame.height, CELL_KEY)
     keys["person"] = frame.select(PERSON_COLUMNS).to_numpy()
     keys["bin"], keys["year"] = frame["bin"].to_numpy(), frame["year"].to_numpy()
     cells.put(keys, frame.select(VALUE_COLUMNS).to_numpy())
     return cells
-
-
-def _table(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    keys, values = cells.table()
-    return keys["person"].copy(), keys["bin"].copy(), keys["year"].copy(), values

@@ -12,7 +12,7 @@ from esep.cli import replay as module
 from esep.errors import SettingInvalid
 from esep.lineage import Position, TopicPartition
 from esep.settings import Settings
-from esep.stream_apps.totals.remembered import VALUE_COLUMNS, cells_of
+from esep.stream_apps.totals.remembered import VALUE_COLUMNS, frame_of
 from esep.topics import ACCEPTED, LEDGER
 from esep.versions import encode_record
 from tests.stream_apps.intake.made_up import (
@@ -132,5 +132,5 @@ def test_state_comes_from_the_ledger_in_clickhouse_if_it_is_whole(
     state = module.state_from_store(settings, 1, 40)
     assert state is not None
     assert state.position == Position(40, {TopicPartition(LEDGER, 1): 7})
-    assert cells_of(state.data).select("bin", "year", "wager_tiyn").rows() == [(int(ALATAU), 2026, 3)]
+    assert frame_of(state.data).select("bin", "year", "wager_tiyn").rows() == [(int(ALATAU), 2026, 3)]
     assert module.state_from_store(settings, 1, 41) is None

@@ -16,6 +16,7 @@ from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.group import Mark, Superseded
 from esep.sinks.clickhouse.inserting import Inserter, Range
 from esep.sinks.clickhouse.pending import Pending, token
+from esep.sinks.clickhouse.retention.removed import Closed
 from esep.sinks.clickhouse.store import Held
 from esep.sinks.clickhouse.tables import LEDGER_TABLE
 from esep.topics import ACCEPTED, LEDGER
@@ -47,6 +48,9 @@ class FakeStore:
         return {
             source: Held(ROWS, self.stored, {TopicPartition(ACCEPTED, source.partition): ROWS}) for source in SOURCES
         }
+
+    def closed(self, table: Table) -> Closed:
+        return Closed(layout=3)
 
     def present(
         self, table: Table, source: TopicPartition, pending: Pending, months: Mapping[int, int]
@@ -96,6 +100,11 @@ def test_other_counts_pass_where_the_range_itself_is_there() -> None:
     """As after a merge of rows of one identity, or where an old partition was dropped."""
     held = _inserter(FakeStore(stored=0)).load([_range(SOURCES[0])], {SOURCES[0]: Held()})
     assert held[SOURCES[0]].rows == 0
+
+
+def test_layout_of_a_table_is_one_more_with_every_month_that_it_lost() -> None:
+    layouts = _inserter(FakeStore()).layouts(SOURCES)
+    assert layouts == {"ledger": LEDGER_TABLE.layout + 3}
 
 
 def _inserter(store: FakeStore, confirm: Any = lambda _: None) -> Inserter:

@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.codec import encode_one
-from esep.errors import SinkUnavailable
+from esep.errors import InvariantBroken, SinkUnavailable
 from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.settings import Settings
@@ -31,6 +32,7 @@ from esep.sinks.clickhouse.frames import Records
 from esep.sinks.clickhouse.group import Mark, Superseded
 from esep.sinks.clickhouse.loader import Loader
 from esep.sinks.clickhouse.pending import Committed, Pending
+from esep.sinks.clickhouse.retention.removed import Closed
 from esep.sinks.clickhouse.rollups import differences
 from esep.sinks.clickhouse.store import Held
 from esep.topics import LEDGER, REJECTED, events_topic
@@ -66,6 +68,7 @@ class World:
     at most faults_left requests, `share` of those that he can: if many, a process dies in its first round.
     allowed: what he may do to them.
     late: inserts that were sent by a process that is no more and arrive at some time, or never.
+    gone: what retention has removed from the rows; closed: what its log says of that.
     rollup: what stands in the roll-up, which has tokens of its own. now_s: the clock.
     """
 
@@ -79,6 +82,8 @@ class World:
     rollup_tokens: set[str] = field(default_factory=set)
     rollup: Counter[int] = field(default_factory=Counter)
     now_s: float = 1_800_000_000.0
+    gone: Counter[int] = field(default_factory=Counter)
+    closed: Closed = field(default_factory=Closed)
     row_of: dict[int, int] = field(default_factory=dict)
     late: list[tuple[str, list[int]]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
@@ -121,6 +126,30 @@ class World:
         self.tokens.clear()
         self.rollup_tokens.clear()
         self.now_s += 86_400
+
+    def remove(self) -> None:
+        """Remove a month, as `esep retention` does while no loader runs and no insert is on its way."""
+        while self.late:
+            insert = self.late.pop()
+            if self.draw.random() < 0.5:
+                self.take(*insert)
+        month = self.draw.choice([202609, 202610, 202611])
+        going = {offset: count for offset, count in self.rows.items() if self.month_of(offset) == month and count}
+        if not going:
+            return
+        self.seen.add("removal")
+        self.gone.update(going)
+        for offset in going:
+            del self.rows[offset]
+            self.rollup.pop(offset, None)
+        self.tokens = {token for token in self.tokens if f":{month}:" not in token}
+        self.rollup_tokens = {token for token in self.rollup_tokens if f":{month}:" not in token}
+        ends = {**self.closed.ends.get(SOURCE, {}), month: max(going) + 1}
+        row = max(self.offsets.index(offset) + 1 for offset in self.gone)
+        self.closed = Closed({SOURCE: ends}, {SOURCE: {LANE: row}}, self.closed.layout + 1)
+
+    def month_of(self, offset: int) -> int:
+        return _month(self.offsets.index(offset))
 
     def values(self, offsets: list[int]) -> Records:
         return Records(SOURCE, offsets, [VALUES[self.offsets.index(offset)] for offset in offsets])
@@ -250,12 +279,15 @@ class FakeStore:
     def __init__(self, world: World) -> None:
         self.world = world
 
+    def closed(self, table: Table) -> Closed:
+        return self.world.closed
+
     def held(self, table: Table) -> dict[TopicPartition, Held]:
-        rows = self.world.rows
-        if not rows:
+        rows, ever = self.world.rows, {*self.world.rows, *self.world.gone}
+        if not ever:
             return {}
-        last = max(self.world.offsets.index(offset) + 1 for offset in rows)
-        return {SOURCE: Held(max(rows), rows.total(), {LANE: last})}
+        last = max(self.world.offsets.index(offset) + 1 for offset in ever)
+        return {SOURCE: Held(max(ever), rows.total(), {LANE: last})}
 
     def present(self, table: Table, source: TopicPartition, pending: Pending, months: Any) -> dict[int, int]:
         found: Counter[int] = Counter()
@@ -263,7 +295,7 @@ class FakeStore:
             month = _month(self.world.offsets.index(offset))
             if pending.first <= offset <= pending.last and month in months:
                 found[month] += count
-        return dict(found)
+        return dict.fromkeys(self.world.closed.months_from(source, pending.first) & set(months), 0) | found
 
     def insert(self, table: Table, token: str, block: bytes) -> None:
         offsets = pl.read_ipc_stream(io.BytesIO(block))["rejected_offset"].to_list()
@@ -371,6 +403,31 @@ def test_tokens_forgotten_between_processes_cost_nothing_where_nothing_is_late(
     world = World(offsets, seed, faults, frozenset(FAULTS) - {"kill while inserting"})
     _run_until_loaded(world, between=world.forget_tokens)
     assert world.rows == Counter(offsets)
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(OFFSETS, st.integers(), st.integers(0, 40))
+def test_what_was_removed_between_an_insert_and_its_repetition_is_not_inserted_again(
+    offsets: list[int], seed: int, faults: int
+) -> None:
+    """O9-4.7: months go while no loader runs, their tokens with them, whatever was noted and not committed."""
+    world = World(offsets, seed, faults)
+    _run_until_loaded(world, between=world.remove)
+    assert world.rows + world.gone == Counter(offsets)
+    assert not world.rollup - world.rows
+
+
+def test_without_the_log_of_removals_the_same_ranges_are_inserted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The safeguard taken out: the property above fails then."""
+    monkeypatch.setattr(FakeStore, "closed", lambda *_: Closed())
+    monkeypatch.setattr(Closed, "months_from", lambda *_: set())
+    for seed in range(60):
+        world = World(list(range(0, 60, 2)), seed, 20)
+        with suppress(InvariantBroken):
+            _run_until_loaded(world, between=world.remove)
+        if world.rows + world.gone > Counter(world.offsets):
+            return
+    pytest.fail("nothing was doubled")
 
 
 def test_roll_up_that_the_server_had_not_written_is_completed_by_the_next_loader(

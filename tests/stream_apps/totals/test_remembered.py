@@ -15,8 +15,8 @@ from esep.stream_apps.totals.remembered import (
     PERSON_COLUMNS,
     VALUE_COLUMNS,
     cells_in,
-    cells_of,
     differing,
+    frame_of,
     remembered,
 )
 
@@ -49,13 +49,13 @@ def test_frame_of_cells_gives_the_cells_back_and_one_that_is_not_the_same_differ
     cells = Cells()
     keys = np.array([((2**64 - 1, 5), 940140000385, 2026), ((7, 5), 940140000385, 2025)], CELL_KEY)
     cells.put(keys, np.arange(2 * WIDTH, dtype=np.int64).reshape(2, WIDTH))
-    frame = cells_of(cells)
+    frame = frame_of(cells)
     again = cells_in(frame)
     assert [column.tobytes() for column in again.table()] == [column.tobytes() for column in cells.table()]
-    assert differing(frame, cells_of(again)).is_empty()
-    assert cells_of(cells_in(frame.clear())).is_empty()
+    assert differing(frame, frame_of(again)).is_empty()
+    assert frame_of(cells_in(frame.clear())).is_empty()
     other = Cells()
     other.put(keys[:1], np.arange(WIDTH, dtype=np.int64)[None, :])
-    (cell,) = differing(frame, cells_of(other)).rows(named=True)
+    (cell,) = differing(frame, frame_of(other)).rows(named=True)
     assert [cell[name] for name in PERSON_COLUMNS] == [7, 5]
     assert [cell[f"{name}_other"] for name in VALUE_COLUMNS] == [0] * WIDTH

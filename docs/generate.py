@@ -1,8 +1,8 @@
-"""Write the reference pages that are made from declarations: reject codes, flags, settings, topics, AsyncAPI, law.
+"""Write the pages that are made from declarations: reject codes, flags, settings, topics, AsyncAPI, law, guarantees.
 
 Reads     esep/codes.yaml, esep/flags.yaml, esep/settings.py, esep/topics.py, schemas/, docs/legal.yaml; ids of
-          clauses in the tree
-Writes    docs/reject-codes.md, flags.md, settings.md, topics.md, asyncapi.yaml, legal.md
+          clauses in the tree; docs/guarantees.yaml
+Writes    docs/reject-codes.md, flags.md, settings.md, topics.md, asyncapi.yaml, legal.md, guarantees.md
 Promises  the same declarations give the same bytes; a test fails while a page is stale (`make pages`)
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 
 from docs.asyncapi import asyncapi
+from docs.guarantees import guarantees_page
 from docs.legal import legal
 from esep.codes import REJECT_CODES
 from esep.flags import FLAG_CODES
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
         "topics.md": _topics(),
         "asyncapi.yaml": asyncapi(),
         "legal.md": legal(),
+        "guarantees.md": guarantees_page(),
     }
 
 

@@ -9,7 +9,6 @@ Promises  a worker that has lost its place or its assignment commits nothing; af
 from __future__ import annotations
 
 import logging
-import os
 import struct
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import confluent_kafka as ck
 from confluent_kafka import KafkaError
 
+from esep.closing import HangWatch
 from esep.errors import BrokerUnavailable, InvariantBroken, PlaceTaken, Unfenced
 from esep.lineage import POSITION_KEY
 from esep.security import PLAIN
@@ -37,7 +37,7 @@ TRANSACTION_MS_MAX = 15_000  # Then the broker aborts what a dead worker left op
 CALL_S_MAX = TRANSACTION_MS_MAX / 1000  # No call outlasts the transaction; librdkafka caps it likewise.
 OPEN_S_MAX = 60.0  # A predecessor's transaction that is being ended must have ended first.
 RECORD_BYTES_MAX = 32 << 20  # Each topic sets its own limit at the broker; the producer is not to have a smaller one.
-HANG_S_MAX = 20  # Then the process is ended: `send_offsets_to_transaction` may ignore its time-out (librdkafka #5456).
+HANG_S_MAX = 20  # Of one call, however long it was told to wait; then the process is ended (`HangWatch`).
 ATTEMPTS = 2  # The same records once more against the old state, then the process stops (DESIGN §5).
 
 FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
@@ -86,8 +86,7 @@ class TransactionalWriter:
             logger=LOG,
         )
         self._busy = threading.Lock()  # A hand-over asks on its own thread while the last poll may be committing.
-        self._calls = 0  # Odd while librdkafka has a call of ours.
-        threading.Thread(target=self._end_process_if_hung, daemon=True).start()
+        self._watch = HangWatch(str(place), HANG_S_MAX, BrokerUnavailable.exit_code)
 
     def open(self) -> None:
         """Take the place: abort what its holder left open and put out the holder. Before anything is read."""
@@ -168,29 +167,13 @@ class TransactionalWriter:
                 raise self._failure(error)
 
     def _error_of(self, call: Callable[[], object]) -> KafkaError | None:
-        self._calls += 1
         try:
-            call()
+            with self._watch.call():
+                call()
         except ck.KafkaException as failure:
             error: KafkaError = failure.args[0]
             return error
-        finally:
-            self._calls += 1
         return None
-
-    def _end_process_if_hung(self) -> None:
-        """End the process if one call outlasts `HANG_S_MAX` of its running time; on a thread of its own.
-
-        Counted in seconds in which this thread ran too, so that a process that was stopped and woken is not ended.
-        """
-        seen, seconds = 0, 0
-        while True:
-            time.sleep(1)
-            seconds = seconds + 1 if self._calls == seen else 0
-            seen = self._calls
-            if seen % 2 and seconds > HANG_S_MAX:
-                LOG.critical("%s: librdkafka has not come back for %d s, the process ends", self._place, seconds)
-                os._exit(BrokerUnavailable.exit_code)
 
     def _failure(self, error: KafkaError) -> EsepError:
         if error.code() in FENCED:

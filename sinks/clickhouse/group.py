@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import confluent_kafka as ck
 from confluent_kafka import KafkaError, KafkaException
 
+from esep.closing import HangWatch
 from esep.errors import BrokerUnavailable, EsepError, InvariantBroken, PlaceTaken, SettingInvalid, Unfenced
 from esep.group_watch import GroupWatch
 from esep.lineage import TopicPartition
@@ -87,12 +88,15 @@ class LoaderGroup:
         self._superseded_at: float | None = None
         self._topics = topics
         self._watch = GroupWatch(LOADER, settings.bootstrap_servers, client_security(settings))
+        # A synchronous commit has no time-out: once its broker was killed and the session lapsed it may wait for ever.
+        self._hang = HangWatch(self._place, COMMIT_S_MAX + self._session_s, BrokerUnavailable.exit_code)
         self._consumer = ck.Consumer(_configuration(settings, self._place))
         self._join()
 
     def close(self) -> None:
         """Leave; the place stays reserved for the session time-out."""
-        self._consumer.close()
+        with self._hang.call():
+            self._consumer.close()
 
     def fetch(self, records_max: int, wait_s: float) -> list[Records]:
         """Return what has come within the wait, per partition; may call `on_assigned` and `on_revoked`."""
@@ -120,15 +124,18 @@ class LoaderGroup:
     def earliest(self, source: TopicPartition) -> int:
         """Return the first offset that the partition still has."""
         try:
-            low, _ = self._consumer.get_watermark_offsets(ck.TopicPartition(*source), timeout=ANSWER_S_MAX)
+            with self._hang.call():
+                low, _ = self._consumer.get_watermark_offsets(ck.TopicPartition(*source), timeout=ANSWER_S_MAX)
         except KafkaException as error:
             raise self._unavailable(error.args[0]) from error
         return int(low)
 
     def committed(self, sources: Iterable[TopicPartition]) -> dict[TopicPartition, Committed | None]:
         """Return what the group has committed, None where it has not."""
+        wanted = [ck.TopicPartition(*source) for source in sources]
         try:
-            asked = self._consumer.committed([ck.TopicPartition(*source) for source in sources], timeout=ANSWER_S_MAX)
+            with self._hang.call():
+                asked = self._consumer.committed(wanted, timeout=ANSWER_S_MAX)
         except KafkaException as error:
             raise self._unavailable(error.args[0]) from error
         found: dict[TopicPartition, Committed | None] = {}
@@ -181,7 +188,8 @@ class LoaderGroup:
     def _commit_once(self, offsets: list[Any]) -> Any:
         """Return None, or the error of the request or of the first partition that was refused."""
         try:
-            answer = self._consumer.commit(offsets=offsets, asynchronous=False)
+            with self._hang.call():
+                answer = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             return error.args[0]
         return next((one.error for one in answer if one.error is not None), None)

@@ -118,15 +118,16 @@ class Inserter:
         return {source: found.get(source, Held()) for source in wanted}
 
     def layouts(self, sources: Iterable[TopicPartition]) -> dict[str, int]:
-        """Return the layout of each of these partitions' tables: one more with every month that it lost (DESIGN §5).
+        """Return a number for each table that these partitions go into, which is another once tokens or rows were lost.
 
-        From now on, what was removed by then is not missing.
+        It is that of `Store.layout`, and one more with every month that `esep retention` has removed (DESIGN §5). From
+        now on, what was removed by then is not missing.
         """
         tables = {table_of(source.topic).name: table_of(source.topic) for source in sources}
-        return {
-            name: table.layout + self._surely(lambda table=table: self._store.closed(table)).layout  # type: ignore[misc]
-            for name, table in tables.items()
-        }
+        return {name: self._surely(lambda table=table: self._layout(table)) for name, table in tables.items()}  # type: ignore[misc]
+
+    def _layout(self, table: Table) -> int:
+        return self._store.layout(table) + self._store.closed(table).layout
 
     def missing(self, source: TopicPartition, noted: Pending, months: Mapping[int, int]) -> dict[int, int]:
         """Return those of a noted range's months, with their rows, that its table does not hold and never held."""

@@ -31,11 +31,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esep.closing import Closing, end_process_in
-from esep.errors import EsepError, InvariantBroken, SinkUnavailable
+from esep.errors import BrokerUnavailable, EsepError, InvariantBroken, SinkUnavailable
 from esep.security import client_security
 from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.group import LoaderGroup, Mark, Superseded
 from esep.sinks.clickhouse.inserting import Inserter, Range
+from esep.sinks.clickhouse.migrate import refuse_undone
 from esep.sinks.clickhouse.pending import EARLIEST, Pending, resume
 from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.store import Held, Store
@@ -47,9 +48,11 @@ if TYPE_CHECKING:
 
     from esep.lineage import TopicPartition
     from esep.settings import Settings
+    from esep.sinks.clickhouse.pending import Committed
 
 LOG = logging.getLogger(__name__)
 STOP_S_MAX = 90.0  # More than an insert's and a commit's own limits; what was noted is repeated at the next start.
+LOOKS_MAX = 20
 STATUS_S = 1.0  # The status file, and offsets behind markers alone, are written at most once a second.
 
 
@@ -70,6 +73,7 @@ def run_loader(settings: Settings, *, on_step: Callable[[str], None] = lambda _:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told_to_stop)
     try:
+        refuse_undone(settings)
         read = partial(read_range, security=client_security(settings))
         with (
             ThreadPoolExecutor(1, "insert") as second,
@@ -131,8 +135,8 @@ class Loader(Closing):
         self._round: Round | None = None
         self._next: dict[TopicPartition, int] = {}  # Of each assigned partition the next offset to decode.
         self._last_rows: dict[TopicPartition, dict[TopicPartition, int]] = {}  # Per cause, of all offsets below.
-        self._layouts: dict[str, int] = {}  # Of each table that is loaded.
         self._held: dict[TopicPartition, Held] = {}  # What the tables hold of it, the round in progress excepted.
+        self._layouts: dict[str, int] = {}  # By table, as of the last assignment.
         self._counters: Counter[tuple[str, TopicPartition]] = Counter()
         self._has_joined = False
         self._ready = False
@@ -224,7 +228,7 @@ class Loader(Closing):
         LOG.info("%s: assigned %d partitions", self._place, len(sources))
         self._forget()
         self._layouts = self._inserter.layouts(sources)
-        committed, self._held = self._group.committed(sources), self._inserter.held(sources)
+        committed, self._held = self._what_is_there(sources)
         starts = {}
         for source in sources:
             way = resume(source, committed[source], self._held[source].offset_max)
@@ -236,6 +240,24 @@ class Loader(Closing):
         self._ready = True
         self._write_status()
         return dict(starts)
+
+    def _what_is_there(
+        self, sources: list[TopicPartition]
+    ) -> tuple[Mapping[TopicPartition, Committed | None], dict[TopicPartition, Held]]:
+        """Return what is committed and what the tables hold, both as at one time.
+
+        The two are asked one after the other. Who sleeps in between, and has lost its partitions when it wakes up,
+        would take what another loader has done meanwhile for a contradiction, and stop for good. Raises
+        BrokerUnavailable if offsets move at every look: another loader works there, and the group does not say so.
+        """
+        committed = self._group.committed(sources)
+        for _ in range(LOOKS_MAX):
+            held, before = self._inserter.held(sources), committed
+            committed = self._group.committed(sources)
+            if committed == before:
+                return committed, held
+            LOG.info("%s: offsets moved while the tables were asked: asked again", self._place)
+        raise BrokerUnavailable(f"{self._place}: another loader goes on with what the group gave to this one")
 
     def _repeat(self, source: TopicPartition, noted: Pending) -> None:
         """Insert what is not there of a range that a predecessor noted, and commit the offset behind it.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from esep.errors import FileUnusable
+from esep.errors import FileUnusable, SettingInvalid
 from esep.sinks.clickhouse.client import LONG_S_MAX, connect, translate
 
 if TYPE_CHECKING:
@@ -63,6 +63,24 @@ def migrate(settings: Settings, folder: Path = FOLDER) -> list[str]:
             return apply_migrations(client, migrations)
     except DatabaseError as error:
         raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error
+
+
+def refuse_undone(settings: Settings, folder: Path = FOLDER) -> None:
+    """Return if the database has had every file; SettingInvalid names the first that it has not, or not whole.
+
+    What a loader inserts between two statements of a file may be missing in what the file fills.
+    """
+    try:
+        with connect(settings) as client:
+            names = client.query("SELECT name FROM migrations WHERE state = 'DONE'").result_rows
+    except DatabaseError as error:
+        raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error
+    done = {row[0] for row in names}
+    for migration in read_migrations(folder):
+        if migration.name not in done:
+            raise SettingInvalid(
+                f"ClickHouse has not had the migration {migration.name}, or not to its end", hint="run `esep migrate`"
+            )
 
 
 def apply_migrations(client: Client, migrations: list[Migration]) -> list[str]:

@@ -32,7 +32,7 @@ EARLIEST = -2  # Kafka's own number for the first offset that is there.
 class Pending:
     """A range of one partition that is being inserted: its first and last offset, both included, and its rows.
 
-    layout: that of the table at the time (`Table.layout`). noted_at: when the range was noted first, in seconds since
+    layout: that of the table at the time (`Store.layout`). noted_at: when the range was noted first, in seconds since
     1970 by the clock of whoever noted it; 0 where that is not known.
 
     >>> Pending.decode(Pending(7, 19, 12, 1).encode())

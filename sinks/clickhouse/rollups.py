@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+from esep.sinks.clickhouse.tables import LEDGER_TABLE
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-ROLLUPS = ("person_day", "organizer_day", "organizer_hour")
+ROLLUPS = LEDGER_TABLE.rollups
 KINDS = ("wager", "winning", "refund", "cash_out", "deposit", "withdrawal")
 
 
@@ -73,6 +76,9 @@ def replace(client: Client, place: Month) -> None:
         "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = {feed:String}",
         parameters={"feed": feed},
     ).result_rows[0][0]
+    # With the partition its tokens go: a loader that took over a noted range would have its rows added once more
+    # (`Store.layout`). Said first, for a stop in between does no harm then.
+    client.command(f"ALTER TABLE {place.rollup} MODIFY COMMENT 'added up anew: {uuid4()}'")
     client.command(f"CREATE OR REPLACE TABLE {fresh} AS {place.rollup}")
     client.command(
         f"INSERT INTO {fresh} SELECT * FROM ({definition}) WHERE month = {place.month}"  # noqa: S608 - a view's own text

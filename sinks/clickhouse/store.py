@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
@@ -101,6 +102,17 @@ class Store:
             for cause, row in closed.last_rows[source].items():
                 held.last_rows[cause] = max(held.last_rows.get(cause, 0), row)
         return found
+
+    def layout(self, table: Table) -> int:
+        """Return a number of what keeps the tokens: it changes with the table or a roll-up, and with the comment of
+        either, by which whoever clears tokens, or keeps them although their rows are gone, says so (DESIGN §5).
+        """
+        rows = self._query(
+            "SELECT name, toString(uuid), comment FROM system.tables"
+            " WHERE database = currentDatabase() AND name IN {names:Array(String)} ORDER BY name",
+            names=[table.name, *table.rollups],
+        )
+        return crc32(repr(rows).encode())
 
     def present(self, table: Table, source: TopicPartition, pending: Pending, months: Iterable[int]) -> dict[int, int]:
         """Return how many rows of a noted range the table holds in each of these months; no entry for none.

@@ -23,9 +23,8 @@ class Table:
     """A table that is loaded from Kafka.
 
     record: the Avro record on its topics. instant: the column whose UTC month is the partition.
-    topic: the table's only topic, or empty where topic_column names it in each row.
-    layout: part of every token; to be raised whenever tokens are cleared, or kept although their rows are gone (DELETE,
-    a restore; DESIGN §5). `esep retention` drops partitions and raises it by itself: the loader adds their number.
+    topic: the table's only topic, or empty where topic_column names it in each row. rollups: the tables that views feed
+    from this one, each with tokens of its own.
     """
 
     name: str
@@ -35,10 +34,13 @@ class Table:
     topic_column: str
     partition_column: str
     offset_column: str
-    layout: int = 1
+    rollups: tuple[str, ...] = ()
 
 
-LEDGER_TABLE = Table("ledger", "ledger", "occurred_at", LEDGER, "", "ledger_partition", "ledger_offset")
+LEDGER_TABLE = Table(
+    *("ledger", "ledger", "occurred_at", LEDGER, "", "ledger_partition", "ledger_offset"),
+    rollups=("person_day", "organizer_day", "organizer_hour"),
+)
 REJECTED_TABLE = Table("rejected", "rejected", "received_at", REJECTED, "", "rejected_partition", "rejected_offset")
 RECEIPTS_TABLE = Table("receipts", "receipt", "received_at", "", "receipt_topic", "receipt_partition", "receipt_offset")
 ALERTS_TABLE = Table("alerts", "alert", "occurred_at", ALERTS, "", "alert_partition", "alert_offset")

@@ -71,6 +71,13 @@ def test_internal_topics_are_replicated_where_there_are_brokers_for_it(tmp_path,
     assert {found[name] for name in found if name.endswith(("min.isr", "min.insync.replicas"))} == {insync}
 
 
+def test_broker_keeps_for_more_than_a_year_where_a_stage_is_and_whose_a_transaction_was(tmp_path):
+    """DESIGN §5; transactional ids Kafka keeps for 24.8 days at the most: the setting is an int of milliseconds."""
+    found = properties(plan_broker(tmp_path))
+    assert int(found["offsets.retention.minutes"]) > 366 * 24 * 60
+    assert int(found["transactional.id.expiration.ms"]) == 2**31 - 1
+
+
 @given(
     folder=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1, max_size=30),
     ports=st.lists(st.integers(1, 65_535), min_size=2, max_size=2, unique=True),

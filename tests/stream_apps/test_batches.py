@@ -218,6 +218,26 @@ def test_consumer_that_ends_because_the_app_stops_has_not_failed(topics: CountTo
     run(test)
 
 
+def test_records_of_an_aborted_transaction_are_not_delivered(topics: CountTopics) -> None:
+    producer = ck.Producer({"bootstrap.servers": topics.bootstrap_servers, "transactional.id": topics.stage})
+    producer.init_transactions(WAIT_S)
+    for end, value in ((producer.abort_transaction, b"lost"), (producer.commit_transaction, b"kept")):
+        producer.begin_transaction()
+        for partition in range(4):
+            producer.produce(f"{topics.stage}.in", value, b"desk-7", partition)
+        producer.flush(WAIT_S)
+        end(WAIT_S)
+
+    async def test() -> None:
+        async with feed_of(topics) as feed:
+            await feed.wait_until(lambda: bool(feed.assignments))
+            await feed.app.open(feed.assignments[0], {topics.source(n): 0 for n in range(4)})
+            await feed.wait_until(lambda: feed.records() >= 4)
+            assert {value for poll in feed.polls for batch in poll.batches for value in batch.values} == {b"kept"}
+
+    run(test)
+
+
 def test_transport_commits_no_offsets(topics: CountTopics) -> None:
     topics.send(400)
 

@@ -16,7 +16,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from esep.lineage import TopicPartition
@@ -128,7 +128,11 @@ def test_columns_hold_what_aiokafka_returns_record_by_record(
     assert ours.next_fetch_offset == theirs.next_fetch_offset
 
 
+LARGE = ("plain", 1, [(place, b"12345678", b"12345678") for place in range(5)], 0, False)
+
+
 @given(st.lists(blocks, min_size=2, max_size=8), st.integers(1, 40))
+@example([LARGE] * 3, 40)
 def test_poll_exceeds_its_bytes_by_one_block_at_most(descriptions: list[Any], bytes_max: int) -> None:
     log, aborted = log_of(descriptions)
     records, room = records_of(log, aborted), Room(1_000, bytes_max)

@@ -60,15 +60,32 @@ def test_state_is_ready_just_when_it_is_the_one_of_the_committed_offset(
 ) -> None:
     committed = data.draw(st.integers(0, len(history)), "transactions whose offset is visible")
     records, _ = changelog_after(history)
+    whole = len(changelog_after(history[:committed])[0])
     shown, _ = changelog_after(history[: data.draw(st.integers(0, len(history)), "transactions that were read")])
-    read = data.draw(st.integers(0, len(shown)), "records of them")
-    end = data.draw(st.integers(len(changelog_after(history[:committed])[0]), len(records)), "end of the changelog")
+    read = data.draw(st.just(len(shown)) | st.integers(0, len(shown)), "records of them")
+    end = data.draw(st.just(whole) | st.integers(whole, len(records)), "end of the changelog")
     restoration: Restoration[Counts] = Restoration(SOURCE, 10 * committed if committed else None, 0, end, {})
     fed(restoration, shown[:read], data.draw(st.lists(st.integers(0, 50), max_size=4), "cuts"))
     if restoration.verdict() is Verdict.READY:
+        assert read >= end
         assert restoration.state() == PartitionState(Position(10 * committed), changelog_after(history[:committed])[1])
     else:
-        assert read != len(changelog_after(history[:committed])[0]) or read < end
+        assert read != whole or read < end
+
+
+@pytest.mark.parametrize(("committed", "read", "end"), [(10, 2, 5), (None, 0, 1)])
+def test_state_is_not_ready_before_the_changelog_is_read_to_its_end(committed: int | None, read: int, end: int) -> None:
+    records, _ = changelog_after([[(b"a", 1)], [(b"a", 2), (b"b", 3)]])
+    restoration: Restoration[Counts] = Restoration(SOURCE, committed, 0, end, {})
+    assert fed(restoration, records[:read], []).verdict() is Verdict.READ_ON
+
+
+def test_state_is_not_ready_before_a_transaction_that_was_begun_is_read_whole() -> None:
+    """The verdict is asked for whenever records have come, so in the middle of a transaction too."""
+    records, _ = changelog_after([[(b"a", 1)], [(b"a", 2), (b"b", 3)]])
+    restoration: Restoration[Counts] = Restoration(SOURCE, 10, 0, 2, {})
+    assert fed(restoration, records[:2], []).verdict() is Verdict.READY
+    assert fed(restoration, records[2:4], []).verdict() is Verdict.READ_ON
 
 
 @given(transactions.filter(bool), st.lists(st.integers(0, 50), max_size=4))
@@ -176,6 +193,19 @@ def test_open_transaction_is_waited_for(topics: CountTopics, ends_well: bool) ->
     ending.join()
     expected = PartitionState(Position(9), {b"player": 2}) if ends_well else PartitionState(Position(5), {b"player": 1})
     assert states[topics.source(0)] == expected
+
+
+@pytest.mark.kafka
+def test_changelog_of_an_open_transaction_is_not_taken_for_an_empty_one(topics: CountTopics) -> None:
+    """Where offsets were lost nothing else tells that there is something: the last stable offset is 0."""
+    writer = Writer(topics)
+    writer.producer.begin_transaction()
+    writer.producer.produce(f"{topics.stage}.changelog", b"1", b"player", 0)
+    writer.producer.flush(WAIT_S)
+    with pytest.raises(BrokerUnavailable, match="could not be read in time"):
+        restored(topics, seconds_max=1.0)
+    writer.producer.abort_transaction(WAIT_S)
+    assert (restored(topics) or {})[topics.source(0)] == PartitionState(Position(0), {})
 
 
 @pytest.mark.kafka

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from esep.errors import BrokerUnavailable, InvariantBroken, PlaceTaken, Unfenced
 from esep.lineage import POSITION_KEY, Position, TopicPartition
 from esep.stream_apps.batches import Assignment
+from esep.stream_apps.handover import HAND_OVER_S_MAX
 from esep.stream_apps.stage import Result, Write
-from esep.stream_apps.transaction import Place, TransactionalWriter, group_metadata, writes_of
+from esep.stream_apps.transaction import TRANSACTION_MS_MAX, Place, TransactionalWriter, group_metadata, writes_of
 from tests.support.kafka_topics import CountTopics
 
 if TYPE_CHECKING:
@@ -172,9 +173,38 @@ def test_call_that_never_comes_back_ends_the_process(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("os._exit", note_end)
     writer, producer = scripted()
-    monkeypatch.setattr(producer, "send_offsets_to_transaction", lambda *_: over.wait(WAIT_S))
+    monkeypatch.setattr(producer, "send_offsets_to_transaction", lambda *_: over.wait(10))
     assert writer.commit(ONE, {}, MEMBER)
     assert ended == [BrokerUnavailable.exit_code]
+
+
+def test_hand_over_asks_nothing_while_a_transaction_is_under_way() -> None:
+    """It asks on a thread of its own, and one producer has one transaction: it would abort the poll that is written."""
+    writer, producer = scripted()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_: float) -> None:
+        begun.set()
+        assert go_on.wait(WAIT_S)
+        producer.calls.append("commit")
+
+    producer.commit_transaction = wait  # type: ignore[method-assign]
+    committing = threading.Thread(target=writer.commit, args=(ONE, {}, MEMBER))
+    committing.start()
+    assert begun.wait(WAIT_S)
+    asking = threading.Thread(target=writer.holds, args=(MEMBER, TopicPartition("accepted", 0)))
+    asking.start()
+    time.sleep(0.2)  # Not for readiness: so long it is to wait for the other.
+    go_on.set()
+    committing.join()
+    asking.join()
+    assert producer.calls == [*ATTEMPT, "begin", "offsets", "abort"]
+
+
+def test_transaction_that_nobody_ends_is_over_before_the_hand_over_gives_up() -> None:
+    """15 s, and up to 10 s more until the broker looks; the stage's successor waits for it."""
+    assert TRANSACTION_MS_MAX == 15_000
+    assert HAND_OVER_S_MAX > 2 * (TRANSACTION_MS_MAX / 1000 + 10)
 
 
 @given(generation=st.integers(max_value=-1), member=printable)
@@ -302,6 +332,7 @@ def test_nothing_is_seen_of_a_transaction_whose_worker_died_after_any_step(
 ) -> None:
     now, source = member.assignment(), topics.source(0)
     dying = writer._producer
+    began = time.monotonic()
     dying.begin_transaction()
     for step in STEPS[1 : STEPS.index(last) + 1]:
         if step == "outputs written":
@@ -318,6 +349,7 @@ def test_nothing_is_seen_of_a_transaction_whose_worker_died_after_any_step(
     assert committed(topics) == [ck.OFFSET_INVALID] * 2
     assert heir.commit([write(topics, b"whole")], {source: 5}, now)
     assert topics.outputs(1)[0] == [b"whole"]
+    assert time.monotonic() - began < TRANSACTION_MS_MAX / 1000, "the broker ended it, not the heir"
     assert committed(topics) == [5, ck.OFFSET_INVALID]
 
 

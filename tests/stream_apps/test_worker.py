@@ -9,16 +9,101 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from esep.errors import PlaceTaken, PositionMismatch, SettingInvalid
+from esep.errors import InvariantBroken, PlaceTaken, PositionMismatch, SettingInvalid
+from esep.lineage import Position, TopicPartition
+from esep.security import PLAIN
+from esep.stream_apps.batches import Assignment, Limits, Poll
+from esep.stream_apps.stage import Batch, PartitionState, Result
+from esep.stream_apps.transaction import Place
+from esep.stream_apps.worker import Worker
+from tests.support.count_stage import Counts, CountStage
 from tests.support.kafka_topics import CountTopics
 from tests.support.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from esep.stream_apps.stage import Write
     from tests.support.brokers import Broker
 
 pytestmark = pytest.mark.kafka
+
+
+SOURCE = TopicPartition("totals.in", 0)
+BEFORE, NOW = (Assignment(number, "totals-0-7d25", frozenset({SOURCE}), number) for number in (1, 2))
+
+
+class Refusing:
+    """Stands in for the writer: keeps what it is to commit, and answers as it is told."""
+
+    def __init__(self, *answers: bool) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[dict[TopicPartition, int], Assignment]] = []
+
+    def commit(self, writes: Sequence[Write], offsets: dict[TopicPartition, int], assignment: Assignment) -> bool:
+        self.asked.append((offsets, assignment))
+        return self.answers.pop(0)
+
+
+def ready(stage: CountStage, writer: Refusing, assignment: Assignment = NOW) -> Worker[Counts]:
+    """Return a worker that is ready to work under an assignment; it has no broker."""
+    worker = Worker(stage, Place("totals", 0), "127.0.0.1:1", Limits(), None, PLAIN, None)
+    worker._writer = writer  # type: ignore[assignment]
+    worker._states = {SOURCE: PartitionState(Position(0), {})}
+    worker._assignment = worker._ready = assignment
+    return worker
+
+
+def poll(number: int, assignment: Assignment = NOW) -> Poll:
+    offsets = [2 * number - 2, 2 * number - 1]
+    return Poll(assignment, number, (Batch(SOURCE, offsets, [0, 0], [b"a", b"b"], [b"v", b"v"]),))
+
+
+def test_poll_that_the_group_refuses_changes_no_state_and_nothing_is_processed_after_it() -> None:
+    writer = Refusing(True, False)
+    worker = ready(CountStage("totals"), writer)
+    worker._on_poll(poll(1))
+    counted = PartitionState(Position(2, {TopicPartition("totals.out", 0): 2}), {b"a": 1, b"b": 1})
+    assert worker._states == {SOURCE: counted}
+    for number in (2, 3):
+        worker._on_poll(poll(number))
+        assert worker._states == {SOURCE: counted}
+    assert [offsets for offsets, _ in writer.asked] == [{SOURCE: 2}, {SOURCE: 4}]
+    assert dict(worker._counters) == {"transactions": 1, "records": 2, "commits_refused": 1, "polls_dropped": 1}
+
+
+def test_poll_of_an_older_assignment_is_dropped_and_a_newer_one_is_committed_under_its_own() -> None:
+    """The broker would take the older one under the newer one's generation, though its partitions may be another's."""
+    writer = Refusing(True)
+    worker = ready(CountStage("totals"), writer)
+    worker._on_poll(poll(1, BEFORE))
+    assert writer.asked == []
+    worker._on_poll(poll(1))
+    assert writer.asked == [({SOURCE: 2}, NOW)]
+    assert writer.asked[0][1] is NOW
+
+
+def test_poll_that_was_missed_stops_the_worker_before_it_commits_what_comes_after() -> None:
+    worker = ready(CountStage("totals"), writer := Refusing(True))
+    with pytest.raises(InvariantBroken, match="missed a poll"):
+        worker._on_poll(poll(2))
+    assert writer.asked == []
+
+
+class HalfStage(CountStage):
+    """Leaves the last record of a batch for another time."""
+
+    def process(self, batches: Sequence[Batch], states: Mapping[TopicPartition, PartitionState[Counts]]) -> Result:
+        halves = [one.first(len(one) - 1) for one in batches]
+        return super().process(halves, states)
+
+
+def test_stage_that_does_not_take_all_of_a_batch_commits_nothing() -> None:
+    worker = ready(HalfStage("totals"), writer := Refusing(True))
+    with pytest.raises(InvariantBroken, match="are not the ends of its batches"):
+        worker._on_poll(poll(1))
+    assert writer.asked == []
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ class Group:
     def close(self): threading.Event().wait()
 
 loader.Store, loader.LoaderGroup, loader.STOP_S_MAX = Store, Group, 0.2
+loader.refuse_undone = lambda _: None
 sys.exit(loader.run_loader(load_settings()))
 """
 

@@ -6,7 +6,7 @@ import io
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from esep.codec import encode
@@ -53,8 +53,23 @@ def test_months_come_in_ascending_order() -> None:
     assert len(months) == 3
 
 
+@st.composite
+def nearly_dense(draw: st.DrawFn) -> list[int]:
+    """Return places that follow each other, often with one left out, repeated or put elsewhere."""
+    places = list(range(first := draw(st.integers(0, 4)), first + draw(st.integers(2, 12))))
+    match draw(st.sampled_from(["as they are", "left out", "repeated", "moved"])):
+        case "left out":
+            places.pop(draw(st.integers(0, len(places) - 1)))
+        case "repeated":
+            places.insert(draw(st.integers(0, len(places))), draw(st.sampled_from(places)))
+        case "moved":
+            places.insert(draw(st.integers(0, len(places) - 1)), places.pop())
+    return places
+
+
 @settings(max_examples=examples(25))
-@given(st.lists(st.integers(0, 59), min_size=1, max_size=12), st.integers(0, 3))
+@given(nearly_dense() | st.lists(st.integers(0, 59), min_size=1, max_size=12), st.integers(0, 3))
+@example([0, 2], 0)
 def test_rows_that_are_not_last_plus_one_are_refused(places: list[int], last: int) -> None:
     """Any choice of records, in any order: it passes if and only if its rows are last + 1, last + 2 …"""
     records = _records(places)

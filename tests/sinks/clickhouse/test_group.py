@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from confluent_kafka import KafkaError
 
 from esep.errors import BrokerUnavailable, PlaceTaken, Unfenced
 from esep.lineage import TopicPartition
+from esep.settings import Settings
 from esep.sinks.clickhouse import group as module
-from esep.sinks.clickhouse.group import LoaderGroup, Mark
+from esep.sinks.clickhouse.group import LoaderGroup, Mark, Superseded
 from esep.sinks.clickhouse.pending import Committed, Pending
 from esep.sinks.clickhouse.tables import subscription
 from esep.topics import LEDGER, LOADER
@@ -106,6 +108,70 @@ def test_member_that_is_back_at_once_is_given_topics_that_it_did_not_ask_for_bef
         assert time.monotonic() < until, f"nobody was given {sorted(wanted - given)}"
         group.fetch(1_000, 0.1)
     group.close()
+
+
+class LostRequest:
+    """Stands in for librdkafka's consumer whose broker was killed and whose session lapsed: a commit waits for ever."""
+
+    def __init__(self, over: threading.Event) -> None:
+        self.over = over
+
+    def consumer_group_metadata(self) -> bytes:
+        return b"as at the assignment"
+
+    def commit(self, *, offsets: list[Any], asynchronous: bool) -> list[Any]:
+        assert not asynchronous
+        assert self.over.wait(10), "the process goes on"
+        return []
+
+
+class Rejoined:
+    """Stands in for librdkafka's consumer that has joined anew, of which our thread has not heard yet."""
+
+    def __init__(self) -> None:
+        self.committed: list[Any] = []
+
+    def consumer_group_metadata(self) -> bytes:
+        return b"of the next generation"
+
+    def commit(self, *, offsets: list[Any], asynchronous: bool) -> list[Any]:
+        self.committed += offsets
+        return offsets
+
+
+def test_commit_under_other_credentials_than_those_of_the_assignment_is_not_sent() -> None:
+    """A loader that was stopped for longer than a session rejoins before it hears that its partitions are gone: the
+    broker would take the commit of a range that is another's by now.
+    """
+    nowhere = Settings(bootstrap_servers="127.0.0.1:1", session_timeout_ms=1_000)
+    group = LoaderGroup(nowhere, [LEDGER], on_assigned=lambda _: {}, on_revoked=lambda: None)
+    member, group._consumer = group._consumer, Rejoined()
+    group._credentials = b"as at the assignment"
+    with pytest.raises(Superseded):
+        group.commit({TopicPartition(LEDGER, 0): Mark(9)})
+    assert group._consumer.committed == []
+    assert not group.is_confirmed()
+    member.close()
+
+
+def test_commit_that_never_comes_back_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no time-out of its own, and the thread that waits for it could not be told to stop."""
+    ended: list[int] = []
+    over = threading.Event()
+
+    def note_end(code: int) -> None:
+        ended.append(code)
+        over.set()
+
+    monkeypatch.setattr("os._exit", note_end)
+    monkeypatch.setattr(module, "COMMIT_S_MAX", 0.0)
+    nowhere = Settings(bootstrap_servers="127.0.0.1:1", session_timeout_ms=1_000)
+    group = LoaderGroup(nowhere, [LEDGER], on_assigned=lambda _: {}, on_revoked=lambda: None)
+    member, group._consumer = group._consumer, LostRequest(over)
+    group._credentials = b"as at the assignment"
+    group.commit({TopicPartition(LEDGER, 0): Mark(0)})
+    assert ended[0] == BrokerUnavailable.exit_code
+    member.close()
 
 
 @pytest.mark.parametrize(("member_id", "meaning"), [(b"loader-0-uuid", PlaceTaken), (b"", BrokerUnavailable)])

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
@@ -23,18 +24,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.codec import encode_one
-from esep.errors import InvariantBroken, SinkUnavailable
+from esep.errors import BrokerUnavailable, InvariantBroken, SinkUnavailable
 from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.settings import Settings
+from esep.sinks.clickhouse import inserting
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records
-from esep.sinks.clickhouse.group import Mark, Superseded
-from esep.sinks.clickhouse.loader import Loader
+from esep.sinks.clickhouse.group import QUEUE_KBYTES, Mark, Superseded, _configuration
+from esep.sinks.clickhouse.loader import Loader, Round
 from esep.sinks.clickhouse.pending import Committed, Pending
 from esep.sinks.clickhouse.retention.removed import Closed
 from esep.sinks.clickhouse.rollups import differences
 from esep.sinks.clickhouse.store import Held
+from esep.sinks.clickhouse.tables import LEDGER_TABLE, TABLES
 from esep.topics import LEDGER, REJECTED, events_topic
 from tests.sinks.line import BINS, Line, rejected
 from tests.support.examples import examples
@@ -81,6 +84,7 @@ class World:
     rows: Counter[int] = field(default_factory=Counter)
     rollup_tokens: set[str] = field(default_factory=set)
     rollup: Counter[int] = field(default_factory=Counter)
+    layout: int = 1
     now_s: float = 1_800_000_000.0
     gone: Counter[int] = field(default_factory=Counter)
     closed: Closed = field(default_factory=Closed)
@@ -150,6 +154,17 @@ class World:
 
     def month_of(self, offset: int) -> int:
         return _month(self.offsets.index(offset))
+
+    def add_up_anew(self) -> None:
+        """Replace what is in the roll-up by what the table says, and with it go its tokens, as `rebuild` does."""
+        self.rollup, self.layout = Counter(self.rows), self.layout + 1
+        self.rollup_tokens.clear()
+
+    def restore(self, kept: set[int]) -> None:
+        """Put another table in its place that holds some of the rows, and no tokens; the roll-up is added up anew."""
+        self.rows = Counter({offset: count for offset, count in self.rows.items() if offset in kept})
+        self.tokens.clear()
+        self.add_up_anew()
 
     def values(self, offsets: list[int]) -> Records:
         return Records(SOURCE, offsets, [VALUES[self.offsets.index(offset)] for offset in offsets])
@@ -288,6 +303,9 @@ class FakeStore:
             return {}
         last = max(self.world.offsets.index(offset) + 1 for offset in ever)
         return {SOURCE: Held(max(ever), rows.total(), {LANE: last})}
+
+    def layout(self, table: Table) -> int:
+        return self.world.layout
 
     def present(self, table: Table, source: TopicPartition, pending: Pending, months: Any) -> dict[int, int]:
         found: Counter[int] = Counter()
@@ -444,6 +462,132 @@ def test_roll_up_that_the_server_had_not_written_is_completed_by_the_next_loader
     assert world.rows == world.rollup == Counter(world.offsets)
 
 
+AFTER_AN_INSERT = ("kill after insert", "half", "lose answer", "doubt", "kill before commit")
+
+
+@settings(max_examples=examples(20), deadline=None)
+@given(OFFSETS, st.integers(), st.integers(0, 20))
+def test_roll_up_that_is_added_up_anew_between_an_insert_and_its_repetition_has_each_row_once(
+    offsets: list[int], seed: int, faults: int
+) -> None:
+    """It has forgotten the tokens then, however young they are."""
+    world = World(offsets, seed, faults, frozenset(FAULTS) - {"kill while inserting"})
+    _run_until_loaded(world, between=world.add_up_anew)
+    assert world.rows == Counter(offsets)
+    if "half" not in world.seen:  # What a server that is killed later leaves out is for the next loader or rebuild.
+        assert world.rollup == Counter(offsets)
+    assert not world.rollup - Counter(offsets)
+
+
+@settings(max_examples=examples(20), deadline=None)
+@given(OFFSETS, st.integers(), st.data())
+def test_table_that_is_put_back_between_an_insert_and_its_repetition_has_each_row_once(
+    offsets: list[int], seed: int, data: st.DataObject
+) -> None:
+    """Any of the noted range's months may be in the backup; what comes before the range is."""
+    world = World(offsets, seed, 20, frozenset(AFTER_AN_INSERT))
+
+    def put_back() -> None:
+        noted = world.committed and Pending.decode(world.committed.metadata)
+        first = noted.first if noted else world.committed.offset if world.committed else 0
+        months = data.draw(st.sets(st.sampled_from([202609, 202610, 202611])), "months in the backup")
+        world.restore({one for one in world.rows if one < first or _month(world.offsets.index(one)) in months})
+
+    _run_until_loaded(world, between=put_back)
+    assert world.rows == Counter(offsets)
+
+
+def test_rows_that_were_deleted_and_whose_tokens_are_kept_stop_the_loader_until_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under its token nothing is added: the loader sees that and moves no offset. Another layout has other tokens."""
+    to_come = ["kill after insert"]
+    monkeypatch.setattr(World, "fault", lambda _, *kinds: to_come.pop(0) if to_come and to_come[0] in kinds else "")
+    world = World([3, 4, 8])
+    with pytest.raises(Killed):
+        _run(world)
+    world.rows.clear()
+    noted = world.committed
+    for _ in range(2):
+        with pytest.raises(SinkUnavailable, match="does not hold what ClickHouse acknowledged"):
+            _run(world)
+        assert world.committed == noted
+    world.layout += 1
+    _run(world)
+    assert world.rows == Counter(world.offsets)
+
+
+def test_range_that_has_lost_records_is_not_loaded() -> None:
+    world = World([3, 8])
+    world.committed = Mark(3, Pending(3, 8, 3, 1).encode())
+    with pytest.raises(InvariantBroken, match="does not hold what was noted"):
+        _run(world)
+    assert not world.rows
+
+
+def test_loader_that_slept_while_another_one_loaded_finds_no_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has asked for offsets, when there were none, and asks for rows, which are all there when it wakes up."""
+    world = World([3, 4, 8])
+    held = FakeStore.held
+
+    def late(self: FakeStore, table: Table) -> dict[TopicPartition, Held]:
+        if world.committed is None:
+            world.rows.update(world.offsets)
+            world.committed = Mark(9)
+        return held(self, table)
+
+    monkeypatch.setattr(FakeStore, "held", late)
+    _run(world)
+    assert (world.rows, world.committed) == (Counter(world.offsets), Mark(9))
+
+
+def test_loader_whose_offsets_another_one_moves_at_every_look_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World([3, 8])
+    offsets = iter(range(100))
+    moved = lambda *_: {SOURCE: Committed(next(offsets), None)}  # noqa: E731
+    monkeypatch.setattr(FakeGroup, "committed", moved)
+    with pytest.raises(BrokerUnavailable, match="another loader goes on"):
+        _run(world)
+
+
+def test_no_more_than_two_rounds_are_held_while_clickhouse_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is being inserted and one that is decoded; what else comes waits in librdkafka, which has a bound."""
+    monkeypatch.setattr(inserting, "SINK_S_MAX", 0.3)
+    monkeypatch.setattr(World, "fault", lambda _, *kinds: "lose request" if "lose request" in kinds else "")
+    fetched: list[int] = []
+    fetch = FakeGroup.fetch
+
+    def counted(self: FakeGroup, records_max: int, wait_s: float) -> list[Records]:
+        found = fetch(self, records_max, wait_s)
+        fetched.extend(len(records.offsets) for records in found)
+        return found
+
+    monkeypatch.setattr(FakeGroup, "fetch", counted)
+    world = World(list(range(40)))
+    with pytest.raises(SinkUnavailable):
+        _run(world)
+    assert 1 <= len(fetched) <= 2
+    assert not world.rows
+    assert _configuration(Settings(), "loader-0")["queued.max.messages.kbytes"] == QUEUE_KBYTES == 128 * 1024
+
+
+def test_offset_behind_markers_is_committed_but_not_past_a_range_that_is_being_inserted() -> None:
+    """Such a commit has no range in its metadata: who took over would not repeat the one that is on its way."""
+    world = World([3, 4, 8])
+    with Loader(Settings(), FakeStore(world), None, threading.Event(), lambda _: None, Second(world)) as loader:  # type: ignore[arg-type]
+        group = loader._group = FakeGroup(world, lambda _: {}, lambda: None)
+        group.is_member, group.position = True, 12
+        loader._next = {SOURCE: 9}
+        loader._look_around()
+        assert (world.committed, loader._next) == (Mark(12), {SOURCE: 12})
+        loader._looked_at = float("-inf")
+        group.position = 15
+        one = SimpleNamespace(source=SOURCE)
+        loader._round = Round([one], SimpleNamespace(exception=lambda: None))  # type: ignore[arg-type, list-item]
+        loader._look_around()
+        assert (world.committed, loader._next) == (Mark(12), {SOURCE: 12})
+
+
 def test_adversary_does_all_that_he_can() -> None:
     """Or the properties above would hold of a world in which nothing happens."""
     worlds = [World(list(range(0, 60, 2)), seed, 20) for seed in range(50)]
@@ -534,7 +678,9 @@ def test_insert_that_was_acknowledged_and_not_stored_is_repeated_by_the_next_loa
 @pytest.mark.kafka
 @pytest.mark.clickhouse
 def test_partitions_move_to_a_second_loader_and_back_from_one_that_was_stopped(line: Line) -> None:
-    """One loader stops (SIGSTOP) with a range noted and not inserted; the other takes over; then the first wakes up."""
+    """One loader stops (SIGSTOP) with a range noted and not inserted; the other takes over; then the first wakes, when
+    ClickHouse has forgotten all tokens: nothing else than its own look at the clock keeps it from inserting.
+    """
     with line.loader(1) as second:
         second.wait_ready()
         with line.loader(0, at="noted", signal="SIGSTOP") as first:
@@ -544,6 +690,7 @@ def test_partitions_move_to_a_second_loader_and_back_from_one_that_was_stopped(l
             line.wait_rows(line.total())  # The second loads its part, and the first one's after the session time-out.
             line.fill(1)
             line.wait_rows(line.total())
+            _roll_over(line)
             first.signal(signal.SIGCONT)
             first.wait_ready()
             line.fill(1)
@@ -551,6 +698,20 @@ def test_partitions_move_to_a_second_loader_and_back_from_one_that_was_stopped(l
             assert first.stop() == 0
         assert second.stop() == 0
     line.assert_equal()
+    with connect(line.settings) as client:
+        assert differences(client) == {}
+
+
+def _roll_over(line: Line) -> None:
+    """Let every table forget its tokens, as after a day."""
+    with connect(line.settings) as client:
+        for name in [*(table.name for table in TABLES), *LEDGER_TABLE.rollups]:
+            window = client.command(
+                "SELECT extract(engine_full, 'non_replicated_deduplication_window = (\\\\d+)') FROM system.tables"
+                f" WHERE database = currentDatabase() AND name = '{name}'"
+            )
+            for tokens in (0, window):
+                client.command(f"ALTER TABLE {name} MODIFY SETTING non_replicated_deduplication_window = {tokens}")
 
 
 @pytest.mark.kafka

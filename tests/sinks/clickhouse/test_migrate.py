@@ -12,14 +12,14 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from esep.codec import encode
-from esep.errors import EsepError, FileUnusable
+from esep.errors import EsepError, FileUnusable, SettingInvalid
 from esep.events import events_frame
 from esep.lineage import TopicPartition
 from esep.schemas import newest, schema
 from esep.settings import Settings
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records, rows_of
-from esep.sinks.clickhouse.migrate import FOLDER, migrate, read_migrations
+from esep.sinks.clickhouse.migrate import FOLDER, migrate, read_migrations, refuse_undone
 from tests.sinks.line import postings
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ def test_migration_that_broke_off_is_applied_again(own: Settings, folder: Path) 
     broken.write_text(table + "CREATE TABLE IF NOT EXISTS more (note Strnig) ENGINE = MergeTree ORDER BY note;\n")
     with pytest.raises(EsepError):
         migrate(own, folder)
+    with pytest.raises(SettingInvalid, match="0099_notes, or not to its end"):
+        refuse_undone(own, folder)
+    refuse_undone(own)  # What this program itself needs is there.
     broken.write_text(broken.read_text().replace("Strnig", "String"))
     assert migrate(own, folder) == ["0099_notes"]
     with connect(own) as client:

@@ -17,6 +17,7 @@ from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records, Rows, rows_of
 from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.pending import Pending
+from esep.sinks.clickhouse.rollups import differences, rebuild
 from esep.sinks.clickhouse.store import Held, Store
 from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE
 from esep.topics import ACCEPTED, LEDGER, events_topic, receipts_topic
@@ -116,6 +117,70 @@ def test_rows_of_a_noted_range_are_counted_by_month(store: Store) -> None:
     assert store.present(LEDGER_TABLE, LEDGER_1, pending, later) == {}
     assert store.present(LEDGER_TABLE, TopicPartition(LEDGER, 0), pending, rows.months()) == {}
     assert store.present(LEDGER_TABLE, LEDGER_1, Pending(119, 130, 1, 1), rows.months()) == {}
+
+
+def _counts(settings: Settings) -> dict[int, int]:
+    with connect(settings) as client:
+        query = "SELECT toYYYYMM(occurred_at), count() FROM ledger GROUP BY 1"
+        return {int(month): int(count) for month, count in client.query(query).result_rows}
+
+
+def test_insert_that_found_no_room_leaves_no_token_behind(own: Settings, store: Store) -> None:
+    """A full disk: a server refuses, the embedded engine acknowledges and stores nothing; both take it later."""
+    rows = _postings(40)
+    month, count = next(iter(rows.months().items()))
+    with connect(own) as client:
+        client.command("ALTER TABLE ledger MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000000")
+        with suppress(SinkUnavailable):
+            store.insert(LEDGER_TABLE, "token", rows.block(month))
+        assert _counts(own) == {}
+        client.command("ALTER TABLE ledger RESET SETTING min_free_disk_bytes_to_perform_insert")
+        store.insert(LEDGER_TABLE, "token", rows.block(month))
+        assert _counts(own) == {month: count}
+        assert differences(client) == {}
+
+
+def test_partition_that_is_dropped_takes_its_tokens_along_and_rows_that_are_deleted_leave_theirs(
+    own: Settings, store: Store
+) -> None:
+    """What retention or a hand does between an insert and its repetition, as the engine sees it."""
+    rows = _postings(60)
+    first, second, third = rows.months()
+    for month in rows.months():
+        store.insert(LEDGER_TABLE, f"t{month}", rows.block(month))
+    with connect(own) as client:
+        client.command(f"ALTER TABLE ledger DROP PARTITION {first}")
+        delete = f"ALTER TABLE ledger DELETE WHERE toYYYYMM(occurred_at) = {second}"
+        client.command(delete, settings={"mutations_sync": 1})
+        for month in rows.months():
+            store.insert(LEDGER_TABLE, f"t{month}", rows.block(month))
+        assert _counts(own) == {first: rows.months()[first], third: rows.months()[third]}
+
+
+def test_layout_changes_with_what_keeps_the_tokens_and_with_nothing_else(own: Settings, store: Store) -> None:
+    rows = _postings(20)
+    seen = [store.layout(LEDGER_TABLE)]
+    for month in rows.months():
+        store.insert(LEDGER_TABLE, f"t{month}", rows.block(month))
+    with connect(own) as client:
+        client.command("OPTIMIZE TABLE ledger FINAL")
+        client.command("ALTER TABLE ledger ADD COLUMN IF NOT EXISTS note Nullable(String)")
+        assert store.layout(LEDGER_TABLE) == seen[0]
+        changes = [
+            "CREATE TABLE copy AS ledger",  # As a table that is put back from a backup.
+            "EXCHANGE TABLES ledger AND copy",
+            "ALTER TABLE ledger MODIFY COMMENT 'rows deleted on 2026-11-28'",
+            "CREATE OR REPLACE TABLE organizer_day AS organizer_day",  # As a migration does that is applied again.
+        ]
+        for change in changes:
+            client.command(change)
+            seen.append(store.layout(LEDGER_TABLE))
+        assert seen[0] == seen[1], "another table is no change of this one"
+        assert len(set(seen[1:])) == 4
+        client.command(f"ALTER TABLE person_day DROP PARTITION {min(rows.months())}")
+        assert rebuild(client)
+        assert store.layout(LEDGER_TABLE) not in seen, "the roll-up that was added up anew has forgotten its tokens"
+    assert store.layout(RECEIPTS_TABLE) != seen[0]
 
 
 def test_missing_table_says_to_migrate(own: Settings, store: Store) -> None:

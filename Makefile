@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo up down test check properties safeguards chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages golden conformance-java lock clean
+.PHONY: help setup demo up down test check properties parity safeguards chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages golden conformance-java lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ properties: setup  ## The properties alone, each on ten times as many examples a
 IDS ?=
 safeguards: setup  ## Take out what upholds each guarantee, one at a time: its tests must fail (IDS="STAMP TOKEN" for some)
 	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.safeguards $(IDS)
+
+parity: setup  ## Stream, SQL and brute force over 10,000 generated histories, with all rules
+	ESEP_EXAMPLES=128 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 0 tests/sinks/clickhouse/alerts/test_rule_sql.py
 
 SEEDS ?= 1
 chaos: setup  ## Kill, pause and restart every part under load, then compare every row (SEEDS="1 2 3", ESEP_CHAOS_EVENTS, _S)

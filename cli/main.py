@@ -44,6 +44,7 @@ COMMANDS = {
     "spool": Entry("esep.cli.spool", "spool"),
     "sql": Entry("esep.cli.sql", "sql", "sink"),
     "alerts": Entry("esep.cli.alerts", "alerts"),
+    "rules": Entry("esep.cli.rules", "rules", "sink"),
     "notices": Entry("esep.cli.notices", "notices", "sink"),
     "report": Entry("esep.cli.report", "report", "sink"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),

@@ -23,10 +23,12 @@ from esep.cli.totals import cells_of_sums, told_cell
 from esep.errors import SettingInvalid
 from esep.identifiers import PersonKeys
 from esep.lineage import Position, TopicPartition
+from esep.rules import load_rules
 from esep.security import client_security
 from esep.settings import Settings
 from esep.sinks.clickhouse.booked import booked, row_before
 from esep.sinks.clickhouse.client import connect
+from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.intake.receipts import Unsigned
 from esep.stream_apps.intake.stage import IntakeStage
 from esep.stream_apps.replay.hops import ALERTS_HOP, TOTALS_HOP, replay_hop
@@ -128,8 +130,9 @@ def _totals(settings: Settings, log: Log, ends: dict[TopicPartition, int], _: li
 
 
 def _alerts(settings: Settings, log: Log, ends: dict[TopicPartition, int], _: list[str]) -> Replayed:
-    partitions = range(settings.ledger_partitions)
-    return replay_hop(log, ALERTS_HOP, partitions, until=ends, tell=_Progress(ALERTS_STAGE))
+    partitions, rules = range(settings.ledger_partitions), load_rules(settings.rules_file)
+    hop = ALERTS_HOP._replace(stage=lambda: AlertsStage(rules))
+    return replay_hop(log, hop, partitions, until=ends, tell=_Progress(ALERTS_STAGE))
 
 
 _REPLAYS = {Which.INTAKE: _intake, Which.TOTALS: _totals, Which.ALERTS: _alerts}

@@ -1,8 +1,8 @@
-"""Write the pages that are made from declarations: reject codes, flags, settings, topics, AsyncAPI, law, guarantees.
+"""Write the pages that are made from declarations: codes, flags, rules, settings, topics, AsyncAPI, law, guarantees.
 
-Reads     esep/codes.yaml, esep/flags.yaml, esep/settings.py, esep/topics.py, schemas/, docs/legal.yaml; ids of
-          clauses in the tree; docs/guarantees.yaml
-Writes    docs/reject-codes.md, flags.md, settings.md, topics.md, asyncapi.yaml, legal.md, guarantees.md
+Reads     esep/codes.yaml, esep/flags.yaml, esep/rules.yaml, esep/settings.py, esep/topics.py, schemas/,
+          docs/legal.yaml; ids of clauses in the tree; docs/guarantees.yaml
+Writes    docs/reject-codes.md, flags.md, rules.md, settings.md, topics.md, asyncapi.yaml, legal.md, guarantees.md
 Promises  the same declarations give the same bytes; a test fails while a page is stale (`make pages`)
 """
 
@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from docs.asyncapi import asyncapi
 from docs.guarantees import guarantees_page
 from docs.legal import legal
+from docs.rules_page import rules_page
 from esep.codes import REJECT_CODES
 from esep.flags import FLAG_CODES
 from esep.settings import Settings
@@ -29,6 +30,7 @@ def pages() -> dict[str, str]:
     return {
         "reject-codes.md": _reject_codes(),
         "flags.md": _flags(),
+        "rules.md": rules_page(),
         "settings.md": _settings(),
         "topics.md": _topics(),
         "asyncapi.yaml": asyncapi(),

@@ -47,6 +47,10 @@ class Settings(BaseSettings):
         Path("register.yaml"),
         description="Register of organizers (YAML): published first by setup, read by the loader.",
     )
+    rules_file: Path | None = Field(
+        None,
+        description="Rules of the alerts (YAML); none: those that esep comes with. The stage reads them at its start.",
+    )
     routing_key_file: Path = Field(Path("routing.key"), description="Secret that makes person keys; must never change.")
     receipt_key_file: Path = Field(Path("receipt.key"), description="Ed25519 private key (PEM) that signs receipts.")
     ordinal: int = Field(0, ge=0, description="Place of this worker within its stage: 0, 1, 2 …")

@@ -7,6 +7,7 @@ Promises  what `worker` promises; nothing of its own (box: alerts)
 
 from __future__ import annotations
 
+from esep.rules import load_rules
 from esep.settings import load_settings
 from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.launch import launch
@@ -14,4 +15,5 @@ from esep.stream_apps.launch import launch
 
 def main() -> int:
     """Work until told to stop; return the exit code."""
-    return launch(AlertsStage(), load_settings())
+    settings = load_settings()
+    return launch(AlertsStage(load_rules(settings.rules_file)), settings)

@@ -1,100 +1,178 @@
-"""One person's winnings in their total order, and the first that fulfils a rule of sums within a window.
+"""One person's postings as one rule sees them, and the first that fulfils it within a span of time.
 
 Reads     postings, in any order of arrival
-Returns   `Book`: per span of time the window of the first posting that fulfils the rule
+Returns   `Book`: per span of time what is found; `Found`: event, evidence, and what was observed
 Promises  what it answers depends on the set of postings alone (DESIGN §7); a posting that arrives in order costs
           O(log n), however many there are (box: alerts)
 
-The window of a posting holds what comes before it in the total order, itself included, and occurred less than the
-rule's window earlier. A leg of -1 repeats entry, instant and amount of what it takes back and has a higher revision.
+A leg of -1 repeats entry, instant and amount of what it takes back and has a higher revision.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
+from esep.buckets import buckets
+from esep.stream_apps.alerts.series import Values
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from esep.stream_apps.alerts.columns import Winning
-    from esep.stream_apps.alerts.rules import Rule
+    from esep.buckets import Bucket, Calendar, Span
+    from esep.rules import Condition
+    from esep.stream_apps.alerts.columns import Posting
+    from esep.stream_apps.alerts.program import Compiled
 
 
-class Span(NamedTuple):
-    """From an instant on and before another, UTC, ms."""
+class Observed(NamedTuple):
+    """What a condition looked at. value: None is the mean of nothing; threshold: what it had to reach or not exceed."""
 
-    start_ms: int
-    end_ms: int
+    name: str
+    value: int | None
+    threshold: int
+    unit: str
+    holds: bool
+
+
+class Found(NamedTuple):
+    """A posting that fulfils a rule. evidence: in total order, the event last. others: what stands behind `of`."""
+
+    event: Posting
+    evidence: tuple[Posting, ...]
+    observed: tuple[Observed, ...]
+    others: tuple[Observed, ...]
 
 
 class Book:
-    """The winnings of one person that are in force: booked and not taken back."""
+    """The postings of one person that are in force: booked and not taken back."""
 
-    def __init__(self, rule: Rule, winnings: Iterable[Winning]) -> None:
-        self._rule = rule
-        self._order: list[Winning] = []
-        self._sums = [0]  # Before each place of the order, and after the last.
+    def __init__(self, compiled: Compiled, postings: Iterable[Posting] = ()) -> None:
+        self._compiled = compiled
+        self._values = {name: Values(feature, bit) for name, (feature, bit) in compiled.features.items()}
+        self._order: list[Posting] = []
+        self._events: list[Posting] = []  # Of them, those that may fulfil the rule.
         self._taken: dict[tuple[str, int, int], int] = {}  # Highest revision that takes back such a posting.
-        self._windows: dict[Span, tuple[Winning, ...]] = {}  # Answers to what was asked.
-        for winning in sorted(winnings):
-            self.add(winning)
+        self._found: dict[Span, Found | None] = {}  # Answers to what was asked.
+        self._begin(sorted(postings))
 
-    def add(self, winning: Winning) -> None:
+    def add(self, posting: Posting) -> None:
         """Book a posting, or take back what it takes back; a posting that is here already changes nothing."""
-        what = (winning.entry_id, winning.occurred_ms, abs(winning.amount_tiyn))
+        what = _what(posting)
         taken = self._taken.get(what, -1)
-        if winning.leg < 0:
-            self._taken[what] = max(taken, winning.revision)
-            self._take_back(winning)
-        elif taken <= winning.revision:
-            place = bisect_left(self._order, winning[:4])
-            if [known[:4] for known in self._order[place : place + 1]] != [winning[:4]]:
-                self._order.insert(place, winning)
-                self._changed(place, winning)
+        if posting.leg < 0:
+            self._taken[what] = max(taken, posting.revision)
+            self._take_back(posting)
+        elif taken <= posting.revision:
+            place = bisect_left(self._order, posting[:4])
+            if [known[:4] for known in self._order[place : place + 1]] != [posting[:4]]:
+                self._order.insert(place, posting)
+                self._change(posting, come=True)
 
-    def first(self, span: Span) -> tuple[Winning, ...]:
-        """Return the window of the first posting of a span, in total order, that fulfils the rule; empty if none does.
+    def first(self, span: Span) -> Found | None:
+        """Return what the first posting of a span, in total order, that fulfils the rule is found with.
 
         As long as the answer cannot have changed it is the same object.
         """
-        if span not in self._windows:
-            self._windows[span] = self._search(span, 0)
-        return self._windows[span]
+        if span not in self._found:
+            self._found[span] = self._search(span.start_ms, span.end_ms, ())
+        return self._found[span]
 
-    def _take_back(self, winning: Winning) -> None:
-        place = bisect_left(self._order, (winning.occurred_ms, winning.entry_id))
-        while place < len(self._order) and self._order[place][:3] < winning[:3]:
-            if self._order[place].amount_tiyn == -winning.amount_tiyn:
-                self._changed(place, self._order.pop(place))
+    def touched(self, posting: Posting, calendar: Calendar) -> Iterator[Bucket]:
+        """Yield the buckets whose answer a posting that came or left can have changed: its own, and of later events."""
+        end_ms = posting.occurred_ms + max(self._compiled.span_ms, 1)
+        (bucket,) = buckets(calendar, posting.occurred_ms, posting.occurred_ms)
+        yield bucket
+        place = bisect_left(self._events, (bucket.span.end_ms,))
+        while place < len(self._events) and self._events[place].occurred_ms < end_ms:
+            at_ms = self._events[place].occurred_ms
+            (bucket,) = buckets(calendar, at_ms, at_ms)
+            yield bucket
+            place = bisect_left(self._events, (bucket.span.end_ms,), place)
+
+    def judged(self, event: Posting) -> Found:
+        """Return what is observed at an event, whether it fulfils the rule or not; only what holds has evidence."""
+        observed, evidence = [], {event}
+        for condition in self._conditions():
+            observed.append(self._observed(condition, event))
+            if observed[-1].holds:
+                for name in filter(None, (condition.feature, condition.of)):
+                    evidence.update(self._values[name].evidence(event))
+        behind = {condition.of: None for condition in self._conditions() if condition.of}
+        others = tuple(self._told(name, event) for name in behind if name)
+        return Found(event, tuple(sorted(evidence)), tuple(observed), others)
+
+    def _begin(self, postings: Sequence[Posting]) -> None:
+        """Book postings in their total order, all at once."""
+        for one in postings:
+            if one.leg < 0:
+                what = _what(one)
+                self._taken[what] = max(self._taken.get(what, -1), one.revision)
+        booked = {one[:4]: one for one in postings if one.leg > 0 and self._taken.get(_what(one), -1) <= one.revision}
+        self._order = list(booked.values())
+        self._events = [one for one in self._order if one.bits & self._compiled.event_bit]
+        for values in self._values.values():
+            values.begin([one for one in self._order if one.bits & values.bit])
+
+    def _conditions(self) -> Iterator[Condition]:
+        return (condition for condition, _ in self._compiled.rule.conditions())
+
+    def _take_back(self, posting: Posting) -> None:
+        place = bisect_left(self._order, (posting.occurred_ms, posting.entry_id))
+        while place < len(self._order) and self._order[place][:3] < posting[:3]:
+            if self._order[place].amount_tiyn == -posting.amount_tiyn:
+                self._change(self._order.pop(place), come=False)
             else:
                 place += 1
 
-    def _changed(self, place: int, what: Winning) -> None:
-        """Bring sums and answers up to date once `what` came to a place or left it.
+    def _change(self, posting: Posting, *, come: bool) -> None:
+        """Bring values and answers up to date once a posting came or left.
 
-        No posting before the place has another window than before, so that none of them fulfils the rule anew.
+        No event before it has another window than before, and none after its longest window.
         """
-        del self._sums[place + 1 :]
-        following = (winning.amount_tiyn for winning in self._order[place:])
-        self._sums += list(accumulate(following, initial=self._sums.pop()))
-        for span, window in self._windows.items():
-            touched = span.start_ms - self._rule.window_ms < what.occurred_ms < span.end_ms
-            if touched and (not window or what <= window[-1]):
-                self._windows[span] = self._search(span, place)
+        for values in self._values.values():
+            if posting.bits & values.bit:
+                (values.put if come else values.take)(posting)
+        if posting.bits & self._compiled.event_bit:
+            place = bisect_left(self._events, posting)
+            self._events[place : place + (not come)] = [posting] if come else []
+        reach_ms = posting.occurred_ms + max(self._compiled.span_ms, 1)
+        for span, found in self._found.items():
+            touched = span.start_ms < reach_ms and posting.occurred_ms < span.end_ms
+            if touched and (found is None or posting <= found.event):
+                end_ms = span.end_ms if found else min(span.end_ms, reach_ms)
+                self._found[span] = self._search(span.start_ms, end_ms, posting)
 
-    def _search(self, span: Span, place: int) -> tuple[Winning, ...]:
-        """Return the window of the first posting of a span, from a place on, that fulfils the rule."""
-        start = max(place, bisect_left(self._order, (span.start_ms,)))
-        end = bisect_left(self._order, (span.end_ms,))
-        begin = 0
-        for at in range(start, end):
-            begin = self._window_start(self._order[at], begin)
-            reached = self._sums[at + 1] - self._sums[begin] >= self._rule.sum_tiyn
-            if reached and at + 1 - begin >= self._rule.payouts_min:
-                return tuple(self._order[begin : at + 1])
-        return ()
+    def _search(self, start_ms: int, end_ms: int, first: tuple[object, ...]) -> Found | None:
+        """Return what is found with the first event from an instant, and from a place in the order, on."""
+        start = max(bisect_left(self._events, (start_ms,)), bisect_left(self._events, first))
+        for event in self._events[start : bisect_left(self._events, (end_ms,), start)]:
+            if self._fulfils(event):
+                return self.judged(event)
+        return None
 
-    def _window_start(self, last: Winning, start: int) -> int:
-        return bisect_left(self._order, (last.occurred_ms - self._rule.window_ms + 1,), start)
+    def _fulfils(self, event: Posting) -> bool:
+        return all(
+            any(self._observed(one, event).holds for one in condition.alternatives)
+            for condition in self._compiled.rule.when
+        )
+
+    def _observed(self, condition: Condition, event: Posting) -> Observed:
+        feature, _ = self._compiled.features[condition.feature or ""]
+        value, threshold, holds = self._values[feature.feature].at(event), condition.limit, True
+        if condition.of is not None:
+            whole = self._values[condition.of].at(event) or 0
+            threshold, holds = threshold * whole, whole > 0
+        at_least = condition.at_least is not None
+        holds = holds and value is not None and (value >= threshold if at_least else value <= threshold)
+        whole_threshold = -(-threshold.numerator // threshold.denominator) if at_least else int(threshold)
+        return Observed(feature.observed, value, whole_threshold, feature.unit, holds)
+
+    def _told(self, name: str, event: Posting) -> Observed:
+        feature, _ = self._compiled.features[name]
+        return Observed(feature.observed, self._values[name].at(event), 0, feature.unit, False)
+
+
+def _what(posting: Posting) -> tuple[str, int, int]:
+    """Return what both legs have in common."""
+    return posting.entry_id, posting.occurred_ms, abs(posting.amount_tiyn)

@@ -1,12 +1,13 @@
-"""The state of alerts in its changelog: one record per posting, per alert, and the clock.
+"""The state of alerts in its changelog: one record per posting, per entry, per alert, and the clock.
 
-Reads     the changes of a poll; changelog records
+Reads     the changes of a poll; changelog records, those of the first layout too
 Returns   the records of the changes; a state brought up to date
-Promises  the latest record of each key is the whole state; a small posting is written once, and ended by a tombstone
-          together with all others of its person and day (box: alerts)
+Promises  the latest record of each key is the whole state; a posting is written once, and ended by a tombstone together
+          with all others of its person and day (box: alerts)
 
-Keys begin with a letter. `c`: the partition's clock. `s`: a small posting. `l`: a large entry. `d`: the alert of a
-person and Almaty day.
+Keys begin with a letter. `c`: the partition's clock. `s`: a posting that windows look at. `e`: an entry. `a`: an alert
+of a bucket of the calendar. Before there was a language of rules, `l` was an entry of WIN_THRESHOLD and `d` an alert of
+WIN_STRUCTURED: they are read, and give way to what was written later.
 """
 
 from __future__ import annotations
@@ -18,8 +19,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from esep.errors import InvariantBroken
-from esep.stream_apps.alerts.columns import Columns, Winning, days_of, slots_of
-from esep.stream_apps.alerts.state import DIGEST_BYTES, AlertsData, AlertState, Changes, DayKey, Entry, LargeKey
+from esep.stream_apps.alerts.columns import FACTS, WINNING, Columns, Posting, days_of, joined, slots_of
+from esep.stream_apps.alerts.state import (
+    DIGEST_BYTES,
+    AlertKey,
+    AlertsData,
+    AlertState,
+    Changes,
+    Entry,
+    EntryKey,
+    RuleKey,
+)
 from esep.stream_apps.poll import PERSON_KEY_BYTES, PERSON_WORDS
 
 if TYPE_CHECKING:
@@ -30,22 +40,26 @@ _CLOCK = struct.Struct("<q")
 _HEAD = np.dtype([
     ("kind", "S1"), ("person", "<u8", PERSON_WORDS), ("day", "<i4"), ("revision", "<i4"), ("leg", "i1"),
 ])  # fmt: skip
-_BODY = np.dtype([("occurred_ms", "<i8"), ("amount", "<i8"), ("offset", "<i8")])
+_FIRST_BODY = np.dtype([("occurred_ms", "<i8"), ("amount", "<i8"), ("offset", "<i8")])  # Of `s`, in the first layout.
 _DAY = struct.Struct("<i")
-_LEG = struct.Struct("<qiqq")  # occurred_ms, revision, amount_tiyn, offset.
+_COUNT = struct.Struct("<H")
+_LEG = struct.Struct("<qiqqiiB")  # occurred_ms, revision, amount_tiyn, offset, odds_milli, flags, kind.
+_FIRST_LEG = struct.Struct("<qiqq")
 _ALERT = struct.Struct(f"<i9s{DIGEST_BYTES}s")  # Revision, status, digest.
+_BETWEEN = b"\0"  # Rule id, version and bucket: none of them has one.
+_FIRST_RULES = {b"l": ("WIN_THRESHOLD", 1), b"d": ("WIN_STRUCTURED", 1)}
 
 
 def records_of(data: AlertsData, changes: Changes) -> tuple[list[bytes], list[bytes | None]]:
     """Return the changelog records of changes that are not applied yet: tombstones first."""
     sweep = changes.sweep
-    gone = _keys(data.small.held(sweep.slots), sweep.large, sweep.days)
-    keys = [_CLOCK_KEY, *_keys(changes.small, changes.large, changes.days)]
+    gone = _keys(data.postings.held(sweep.slots), sweep.entries, sweep.alerts)
+    keys = [_CLOCK_KEY, *_keys(changes.postings, changes.entries, changes.alerts)]
     values = [
         _CLOCK.pack(changes.clock_ms),
-        *_small_values(changes.small),
-        *map(_large_value, changes.large.values()),
-        *map(_alert_value, changes.days.values()),
+        *_posting_values(changes.postings),
+        *map(_entry_value, changes.entries.values()),
+        *map(_alert_value, changes.alerts.values()),
     ]
     return [*gone, *keys], [*[None] * len(gone), *values]
 
@@ -62,78 +76,122 @@ def restore(data: AlertsData, keys: Sequence[bytes], values: Sequence[bytes | No
             gone[key[:1]].append(key)
         else:
             put[key[:1]][key] = value
-    if not put.keys() | gone.keys() <= {b"c", b"d", b"l", b"s"}:
+    if not put.keys() | gone.keys() <= {b"a", b"c", b"d", b"e", b"l", b"s"}:
         raise InvariantBroken("The changelog of alerts holds a record of no known kind.")
     heads = _heads(gone[b"s"])
-    data.small.drop_days(slots_of(heads["person"], heads["day"]))
-    data.small.put(_small(put[b"s"]))
-    for key in gone[b"l"]:
-        data.large.pop(_named(key), None)
-    for key in gone[b"d"]:
-        data.days.pop(_named(key), None)
-    data.large.update((_named(key), _entry(_named(key)[1], value)) for key, value in put[b"l"].items())
-    data.days.update((_named(key), _alert(value)) for key, value in put[b"d"].items())
+    data.postings.drop_days(slots_of(heads["person"], heads["day"]))
+    data.postings.put(_postings(put[b"s"]))
+    for key in gone[b"e"]:
+        data.entries.pop(_entry_key(key), None)
+    for key in gone[b"a"]:
+        data.alerts.pop(_alert_key(key), None)
+    for key, value in put[b"l"].items():
+        data.entries.setdefault(_entry_key(key), _first_entry(_entry_key(key)[1], value))
+    for key, value in put[b"d"].items():
+        person, bucket = _entry_key(key)
+        data.alerts.setdefault(AlertKey(person, *_FIRST_RULES[b"d"], bucket), _alert(value))
+    data.entries.update((_entry_key(key), _entry(_entry_key(key)[1], value)) for key, value in put[b"e"].items())
+    data.alerts.update((_alert_key(key), _alert(value)) for key, value in put[b"a"].items())
     for value in put[b"c"].values():
         (data.clock_ms,) = _CLOCK.unpack(value)
 
 
-def _keys(small: Columns, large: Iterable[LargeKey], days: Iterable[DayKey]) -> list[bytes]:
-    named = ((b"l", large), (b"d", days))
-    return [*_small_keys(small), *(kind + person + name.encode() for kind, keys in named for person, name in keys)]
+def _keys(postings: Columns, entries: Iterable[EntryKey], alerts: Iterable[AlertKey]) -> list[bytes]:
+    return [
+        *_posting_keys(postings),
+        *(b"e" + person + entry_id.encode() for person, entry_id in entries),
+        *(b"a" + one.person + _rule(one.rule_id, one.version) + one.bucket.encode() for one in alerts),
+    ]
 
 
-def _small_keys(columns: Columns) -> list[bytes]:
-    heads = np.zeros(len(columns.amounts), _HEAD)
+def _posting_keys(columns: Columns) -> list[bytes]:
+    facts = columns.facts
+    heads = np.zeros(len(columns), _HEAD)
     heads["kind"] = b"s"
     heads["person"], heads["day"] = columns.slots[:, :PERSON_WORDS], days_of(columns.slots)
-    heads["revision"], heads["leg"] = columns.revisions, np.sign(columns.amounts)
-    return [head + text for head, text in zip(_cut(heads), columns.entry_ids(), strict=True)]
+    heads["revision"], heads["leg"] = facts["revision"], np.sign(facts["amount"])
+    ends = facts["entry_length"].tolist()
+    return [head + text[:end] for head, text, end in zip(_cut(heads), columns.own_texts(), ends, strict=True)]
 
 
-def _small_values(columns: Columns) -> list[bytes]:
-    bodies = np.zeros(len(columns.amounts), _BODY)
-    bodies["occurred_ms"], bodies["amount"], bodies["offset"] = columns.occurred_ms, columns.amounts, columns.offsets
-    return _cut(bodies)
+def _posting_values(columns: Columns) -> list[bytes]:
+    ends = columns.facts["entry_length"].tolist()
+    return [fact + text[end:] for fact, text, end in zip(_cut(columns.facts), columns.own_texts(), ends, strict=True)]
 
 
-def _small(records: Mapping[bytes, bytes]) -> Columns:
+def _postings(records: Mapping[bytes, bytes]) -> Columns:
     """Return the postings of changelog records."""
     heads = _heads(records)
-    bodies = np.frombuffer(b"".join(records.values()), _BODY)
-    texts = [key[_HEAD.itemsize :] for key in records]
-    return Columns(
-        slots_of(heads["person"], heads["day"]),
-        bodies["occurred_ms"],
-        bodies["amount"],
-        bodies["offset"],
-        heads["revision"],
-        np.frombuffer(b"".join(texts), np.uint8),
-        np.array([len(text) for text in texts], np.int64),
-    )
+    entries = [key[_HEAD.itemsize :] for key in records]
+    values = [
+        _of_first_layout(value, head["revision"], entry) if len(value) == _FIRST_BODY.itemsize else value
+        for value, head, entry in zip(records.values(), heads, entries, strict=True)
+    ]
+    facts = np.frombuffer(b"".join(value[: FACTS.itemsize] for value in values), FACTS)
+    texts, lengths = joined(entry + value[FACTS.itemsize :] for entry, value in zip(entries, values, strict=True))
+    return Columns(slots_of(heads["person"], heads["day"]), facts, texts, lengths)
+
+
+def _of_first_layout(value: bytes, revision: int, entry: bytes) -> bytes:
+    """Return a value of the first layout, which knew payouts of winnings only, as one of today."""
+    fact = np.zeros(1, FACTS)
+    for name in _FIRST_BODY.names or ():
+        fact[name] = np.frombuffer(value, _FIRST_BODY)[name]
+    fact["revision"], fact["kind"], fact["entry_length"] = revision, WINNING, len(entry)
+    return fact.tobytes()
 
 
 def _heads(keys: Iterable[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(key[: _HEAD.itemsize] for key in keys), _HEAD)
 
 
-def _named(key: bytes) -> tuple[bytes, str]:
-    """Return the person and the entry id or Almaty day in a key."""
+def _entry_key(key: bytes) -> EntryKey:
+    """Return the person and the entry id (or, in the first layout, the Almaty day) in a key."""
     return key[1 : 1 + PERSON_KEY_BYTES], key[1 + PERSON_KEY_BYTES :].decode()
 
 
-def _large_value(entry: Entry) -> bytes:
-    legs = (_LEG.pack(one.occurred_ms, one.revision, one.amount_tiyn, one.offset) for one in entry.legs)
-    return _DAY.pack(entry.day) + _alert_value(entry.alert) + b"".join(legs)
+def _alert_key(key: bytes) -> AlertKey:
+    rule_id, version, bucket = key[1 + PERSON_KEY_BYTES :].split(_BETWEEN)
+    return AlertKey(key[1 : 1 + PERSON_KEY_BYTES], rule_id.decode(), int(version), bucket.decode())
+
+
+def _rule(rule_id: str, version: int) -> bytes:
+    return rule_id.encode() + _BETWEEN + b"%d" % version + _BETWEEN
+
+
+def _entry_value(entry: Entry) -> bytes:
+    alerts = (_rule(*key) + _alert_value(alert) for key, alert in entry.alerts.items())
+    legs = (
+        _LEG.pack(one.occurred_ms, one.revision, one.amount_tiyn, one.offset, one.odds_milli, one.flags, one.kind)
+        for one in entry.legs
+    )
+    return _DAY.pack(entry.day) + _COUNT.pack(len(entry.alerts)) + b"".join(alerts) + b"".join(legs)
 
 
 def _entry(entry_id: str, value: bytes) -> Entry:
+    (day,), (count,) = _DAY.unpack_from(value), _COUNT.unpack_from(value, _DAY.size)
+    rest, alerts = value[_DAY.size + _COUNT.size :], {}
+    for _ in range(count):
+        rule_id, version, rest = rest.split(_BETWEEN, 2)
+        alerts[rule_id.decode(), int(version)] = _alert(rest[: _ALERT.size])
+        rest = rest[_ALERT.size :]
+    legs = (
+        Posting(occurred_ms, entry_id, revision, 1 if amount > 0 else -1, amount, offset, kind, odds_milli, flags)
+        for occurred_ms, revision, amount, offset, odds_milli, flags, kind in _LEG.iter_unpack(rest)
+    )
+    return Entry(day, tuple(legs), alerts)
+
+
+def _first_entry(entry_id: str, value: bytes) -> Entry:
+    """Return an entry of the first layout."""
     (day,) = _DAY.unpack_from(value)
     alert, legs = value[_DAY.size :][: _ALERT.size], value[_DAY.size + _ALERT.size :]
-    winnings = (
-        Winning(occurred_ms, entry_id, revision, 1 if amount > 0 else -1, amount, offset)
-        for occurred_ms, revision, amount, offset in _LEG.iter_unpack(legs)
+    postings = (
+        Posting(occurred_ms, entry_id, revision, 1 if amount > 0 else -1, amount, offset)
+        for occurred_ms, revision, amount, offset in _FIRST_LEG.iter_unpack(legs)
     )
-    return Entry(day, tuple(winnings), _alert(alert))
+    rule: RuleKey = _FIRST_RULES[b"l"]
+    return Entry(day, tuple(postings), {rule: _alert(alert)})
 
 
 def _alert_value(alert: AlertState) -> bytes:

@@ -1,8 +1,8 @@
-"""A payout of winnings as the rules see it, and many of them as columns.
+"""A posting as the rules see it, and many of them as columns.
 
 Reads     postings, one by one or in columns
-Returns   `Winning`, `Columns`; keys of person and day
-Promises  the order of `Winning` is the total order of postings (DESIGN §7); both forms hold the same (box: alerts)
+Returns   `Posting`, `Columns`; keys of person and day
+Promises  the order of `Posting` is the total order of postings (DESIGN §7); both forms hold the same (box: alerts)
 
 A day here is 24 hours of UTC+5, whatever the law says of clocks: a window of 24 hours touches two of them at the most.
 """
@@ -10,21 +10,34 @@ A day here is 24 hours of UTC+5, whatever the law says of clocks: a window of 24
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, overload
+from hashlib import blake2b
+from itertools import repeat
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
-from esep.stream_apps.alerts.rules import DAY_MS
-from esep.stream_apps.poll import PERSON_KEY_BYTES, PERSON_WORDS
+from esep.rules import DAY_MS, KINDS
+from esep.stream_apps.poll import PERSON_KEY_BYTES, PERSON_WORDS, person_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 SLOT_WORDS = PERSON_WORDS + 1  # A slot is a person and a day: the words of the person key, and the number of the day.
 _DAY_BEGINS_MS = 5 * 3600 * 1000  # A day begins at 00:00 of UTC+5, as in Almaty since 1 March 2024.
+HAS_INSTRUMENT = 16  # Beside a kind's number: the posting names a means of payment.
+FACTS = np.dtype([
+    ("occurred_ms", "<i8"), ("amount", "<i8"), ("offset", "<i8"), ("revision", "<i4"), ("odds", "<i4"),
+    ("flags", "<i4"), ("entry_length", "<u2"), ("wager_length", "<u2"), ("kind", "<u1"),
+])  # fmt: skip
+WINNING = KINDS.index("WINNING")
 
 
-class Winning(NamedTuple):
-    """A posting of a payout of winnings; comparing two gives their total order (DESIGN §7).
+class Posting(NamedTuple):
+    """A posting; comparing two gives their total order (DESIGN §7).
 
-    leg: 1, or -1 with a negative amount for what is taken back. offset: in the ledger.
+    leg: 1, or -1 with a negative amount for what is taken back. offset: in the ledger. kind: a place in KINDS, and
+    HAS_INSTRUMENT. odds_milli: 0 where there are none. wager_id, instrument: kept where a rule asks for them, or empty.
+    bits: the filters that it passes (`Program.bits`).
     """
 
     occurred_ms: int
@@ -33,54 +46,97 @@ class Winning(NamedTuple):
     leg: int
     amount_tiyn: int
     offset: int
+    kind: int = WINNING
+    odds_milli: int = 0
+    flags: int = 0
+    wager_id: str = ""
+    instrument: str = ""
+    bits: int = 0
+
+    @property
+    def organizer_bin(self) -> str:
+        """The organizer that reported it."""
+        return self.entry_id.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Postings as columns. slots: person key and day (SLOT_WORDS words). texts: the entry ids, joined; lengths: theirs.
+    """Postings as columns. slots: person key and day (SLOT_WORDS words). facts: FACTS, the leg is the amount's sign.
 
-    There is no column for the leg: it is the sign of the amount.
+    texts: of each posting entry id, wager id and instrument without anything between, all joined; lengths: theirs.
     """
 
     slots: np.ndarray
-    occurred_ms: np.ndarray
-    amounts: np.ndarray
-    offsets: np.ndarray
-    revisions: np.ndarray
+    facts: np.ndarray
     texts: np.ndarray
     lengths: np.ndarray
 
-    def entry_ids(self) -> list[bytes]:
-        """Return the entry id of each posting."""
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    def own_texts(self) -> list[bytes]:
+        """Return the text of each posting."""
         buffer = self.texts.tobytes()
         ends = np.cumsum(self.lengths)
         return [buffer[start:end] for start, end in zip((ends - self.lengths).tolist(), ends.tolist(), strict=True)]
 
+    def words(self, field: str) -> np.ndarray:
+        """Return a number (uint64) for each posting's organizer_bin or instrument_hash: equal for equal ones."""
+        starts = (self.facts["entry_length"] + self.facts["wager_length"].astype(np.int64)).tolist()
+        texts = self.own_texts()
+        if field == "organizer_bin":
+            values = [text.partition(b"/")[0] for text in texts]
+        else:
+            values = [text[start:] for text, start in zip(texts, starts, strict=True)]
+        return np.frombuffer(b"".join(blake2b(value, digest_size=8).digest() for value in values), "<u8")
+
     def taken(self, places: np.ndarray) -> Columns:
-        """Return the postings at these places."""
-        if len(places) == len(self.amounts):
+        """Return the postings at these places, ascending."""
+        if len(places) == len(self):
             return self
         starts, lengths = (np.cumsum(self.lengths) - self.lengths)[places], self.lengths[places]
-        return Columns(
-            self.slots[places],
-            self.occurred_ms[places],
-            self.amounts[places],
-            self.offsets[places],
-            self.revisions[places],
-            cut_out(self.texts, starts, lengths),
-            lengths,
-        )
+        return Columns(self.slots[places], self.facts[places], cut_out(self.texts, starts, lengths), lengths)
 
-    def winnings(self) -> list[Winning]:
-        """Return each posting by itself."""
-        columns = (self.occurred_ms, self.revisions, np.sign(self.amounts), self.amounts, self.offsets)
-        texts = [entry_id.decode() for entry_id in self.entry_ids()]
-        occurred_ms, *others = (column.tolist() for column in columns)
-        return [Winning(*fields) for fields in zip(occurred_ms, texts, *others, strict=True)]
+    def postings(self, bits: np.ndarray | None = None) -> list[Posting]:
+        """Return each posting by itself. bits: of each."""
+        facts = self.facts
+        middles = facts["entry_length"].astype(np.int64)
+        ends = middles + facts["wager_length"]
+        names = ("occurred_ms", "revision", "amount", "offset", "kind", "odds", "flags")
+        columns = [facts[name].tolist() for name in names]
+        passed = repeat(0) if bits is None else bits.tolist()
+        return [
+            Posting(
+                occurred_ms, text[:middle].decode(), revision, 1 if amount > 0 else -1, amount, offset,
+                kind, odds, flags, text[middle:end].decode(), text[end:].decode(), own,
+            )
+            for text, middle, end, own, occurred_ms, revision, amount, offset, kind, odds, flags in zip(
+                self.own_texts(), middles.tolist(), ends.tolist(), passed, *columns, strict=False
+            )
+        ]  # fmt: skip
+
+
+def columns_of(persons: Sequence[bytes], postings: Sequence[Posting]) -> Columns:
+    """Return postings, each of the person key beside it, as columns."""
+    facts = np.zeros(len(postings), FACTS)
+    parts = [(one.entry_id.encode(), one.wager_id.encode(), one.instrument.encode()) for one in postings]
+    names = ("occurred_ms", "amount_tiyn", "offset", "revision", "odds_milli", "flags", "kind")
+    for name in names:
+        facts[name.removesuffix("_tiyn").removesuffix("_milli")] = [getattr(one, name) for one in postings]
+    facts["entry_length"], facts["wager_length"] = ([len(part[at]) for part in parts] for at in (0, 1))
+    texts, lengths = joined(b"".join(part) for part in parts)
+    return Columns(slots_of(person_words(persons), day_of(facts["occurred_ms"])), facts, texts, lengths)
+
+
+def joined(texts: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Return texts joined, and the length of each."""
+    known = list(texts)
+    lengths = np.fromiter(map(len, known), np.int64, len(known))
+    return np.frombuffer(b"".join(known), np.uint8), lengths
 
 
 def slots_of(persons: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Return slot keys (SLOT_WORDS words a row) of persons (words) and days."""
+    """Return slot keys (SLOT_WORDS words a row) of persons (words) and days, or other numbers of spans of time."""
     return np.column_stack((persons, days.astype(np.uint64)))
 
 

@@ -12,15 +12,16 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esep.money import tenge_text
-from esep.stream_apps.alerts.rules import WITHDRAWN_REASON, Rule
+from esep.rules import LANGUAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from esep.lineage import TopicPartition
-    from esep.stream_apps.alerts.columns import Winning
+    from esep.rules import Rule, Texts
+    from esep.stream_apps.alerts.book import Found
+    from esep.stream_apps.alerts.columns import Posting
     from esep.stream_apps.alerts.watch import Outcome
 
+_LONG_MAX = 2**63 - 1
 EVIDENCE_MAX = 10_000  # Postings listed in one alert, the latest ones: less than 1 MB of the 4 MB a message may have.
 _SOURCE = "urn:kz:esep:alerts"
 _TYPES = {
@@ -28,6 +29,16 @@ _TYPES = {
     "UPDATED": "kz.esep.alert.updated.v1",
     "WITHDRAWN": "kz.esep.alert.withdrawn.v1",
 }
+
+
+class Shown(NamedTuple):
+    """An observed value, and what it was compared with, for a person to read."""
+
+    text: str
+    limit: str
+
+    def __format__(self, _: str) -> str:
+        return self.text
 
 
 class Cause(NamedTuple):
@@ -49,9 +60,10 @@ def alert_id(rule: Rule, person: bytes, bucket: str) -> str:
     return sha256("\n".join((rule.rule_id, str(rule.version), person.hex(), bucket)).encode()).hexdigest()[:32]
 
 
-def alert_record(outcome: Outcome, cause: Cause, row: int) -> dict[str, Any]:
-    """Return the whole record of a new revision of an alert; instants as ms."""
-    rule, window = outcome.rule, outcome.window
+def alert_record(outcome: Outcome, cause: Cause, row: int, withdrawn: Texts) -> dict[str, Any]:
+    """Return the whole record of a new revision of an alert; instants as ms. withdrawn: what is said of one that is."""
+    rule, found = outcome.rule, outcome.found
+    evidence = found.evidence if found else ()
     return {
         "row": row,
         "received_at": cause.received_ms,
@@ -67,12 +79,12 @@ def alert_record(outcome: Outcome, cause: Cause, row: int) -> dict[str, Any]:
         "mode": rule.mode,
         "iin": cause.iin,
         "bucket": outcome.bucket,
-        "occurred_at": window[-1].occurred_ms if window else cause.occurred_ms,
-        "organizer_bins": sorted({one.entry_id.split("/")[0] for one in window}),
-        **_reasons(rule, window),
+        "occurred_at": found.event.occurred_ms if found else cause.occurred_ms,
+        "organizer_bins": sorted({one.organizer_bin for one in evidence}),
+        **(_reasons(rule.reason, found) if found else _plain(withdrawn)),
         "basis": rule.basis,
-        "observations": _observations(rule, window),
-        "evidence": [_evidence(one, cause.source.partition) for one in window[-EVIDENCE_MAX:]],
+        "observations": _observations(found) if found else [],
+        "evidence": [_evidence(one, cause.source.partition) for one in evidence[-EVIDENCE_MAX:]],
         "reference_version": cause.reference_version,
     }
 
@@ -96,38 +108,46 @@ def _rfc3339(instant_ms: int) -> str:
     return instant.isoformat(timespec="milliseconds") + "Z"
 
 
-def _reasons(rule: Rule, window: Sequence[Winning]) -> dict[str, str]:
-    texts = rule.reason if window else WITHDRAWN_REASON
-    facts = {
-        "sum": tenge_text(_sum(window)),
-        "threshold": tenge_text(rule.sum_tiyn),
-        "count": len(window),
-    }
-    return {f"reason_{language}": getattr(texts, language).format(**facts) for language in ("kk", "ru", "en")}
+def _plain(texts: Texts) -> dict[str, str]:
+    return {f"reason_{language}": getattr(texts, language) for language in LANGUAGES}
 
 
-def _observations(rule: Rule, window: Sequence[Winning]) -> list[dict[str, Any]]:
-    if not window:
-        return []
-    observed = [{"name": "winnings_sum", "value": _sum(window), "threshold": rule.sum_tiyn, "unit": "tiyn"}]
-    if rule.payouts_min > 1:
-        observed.append(
-            {"name": "winnings_count", "value": len(window), "threshold": rule.payouts_min, "unit": "count"}
-        )
-    return observed
+def _reasons(texts: Texts, found: Found) -> dict[str, str]:
+    """Return the texts with the observed values in them; of two of one name the one that holds, or the first."""
+    shown: dict[str, Shown] = {}
+    for one in sorted((*found.observed, *found.others), key=lambda one: not one.holds):
+        shown.setdefault(one.name, Shown(_text(one.value, one.unit), _text(one.threshold, one.unit)))
+    return {name: text.format(**shown) for name, text in _plain(texts).items()}
 
 
-def _evidence(winning: Winning, partition: int) -> dict[str, Any]:
+def _text(value: int | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    if unit == "milli":
+        return f"{value // 1000}.{value % 1000:03}"
+    return tenge_text(value) if unit == "tiyn" else str(value)
+
+
+def _observations(found: Found) -> list[dict[str, Any]]:
+    return [
+        {"name": one.name, "value": _long(one.value), "threshold": _long(one.threshold), "unit": one.unit}
+        for one in found.observed
+        if one.holds and one.value is not None
+    ]
+
+
+def _long(value: int | None) -> int:
+    """Return a value that Avro can hold: what is more than any sum of money stands for as much as it can."""
+    return min(value or 0, _LONG_MAX)
+
+
+def _evidence(posting: Posting, partition: int) -> dict[str, Any]:
     return {
-        "entry_id": winning.entry_id,
-        "revision": winning.revision,
-        "leg": winning.leg,
-        "occurred_at": winning.occurred_ms,
-        "amount_tiyn": winning.amount_tiyn,
+        "entry_id": posting.entry_id,
+        "revision": posting.revision,
+        "leg": posting.leg,
+        "occurred_at": posting.occurred_ms,
+        "amount_tiyn": posting.amount_tiyn,
         "ledger_partition": partition,
-        "ledger_offset": winning.offset,
+        "ledger_offset": posting.offset,
     }
-
-
-def _sum(window: Sequence[Winning]) -> int:
-    return sum(one.amount_tiyn for one in window)

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from esep.stream_apps.alerts.columns import Columns, Winning, day_of
-from esep.stream_apps.alerts.rules import KEPT_MS
-from esep.stream_apps.alerts.winnings import Winnings
+from esep.buckets import first_day_of
+from esep.stream_apps.alerts.columns import Columns, Posting, day_of
+from esep.stream_apps.alerts.postings import Postings
+from esep.stream_apps.alerts.program import Program
 
 SWEEP_SLOTS_MAX = 10_000  # Persons and days dropped with one poll: some megabytes of tombstones at the most.
-LargeKey = tuple[bytes, str]  # Person key and entry id.
-DayKey = tuple[bytes, str]  # Person key and Almaty day.
+EntryKey = tuple[bytes, str]  # Person key and entry id.
+RuleKey = tuple[str, int]  # Rule id and version.
 OPEN, UPDATED, WITHDRAWN = "OPEN", "UPDATED", "WITHDRAWN"  # Statuses of an alert.
 DIGEST_BYTES = 16
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -36,80 +37,89 @@ class AlertState(NamedTuple):
 UNTOLD = AlertState(0, WITHDRAWN, bytes(DIGEST_BYTES))
 
 
+class AlertKey(NamedTuple):
+    """Which alert of a rule that has buckets of the calendar."""
+
+    person: bytes
+    rule_id: str
+    version: int
+    bucket: str
+
+
 class Entry(NamedTuple):
-    """An entry that is large: its postings and its alert.
+    """An entry that some rule looks at by itself: its postings and its alerts.
 
     day: the day of the clock (UTC+5) when the latest of them arrived.
     """
 
     day: int
-    legs: tuple[Winning, ...]
-    alert: AlertState
+    legs: tuple[Posting, ...]
+    alerts: dict[RuleKey, AlertState]
 
 
 class Sweep(NamedTuple):
-    """What is too old. day: all of it lies before this day; None: nobody looked. slots: numbers in `small`."""
+    """What is too old. day: all of it lies before this day; None: nobody looked. slots: numbers in `postings`."""
 
     day: int | None
     slots: np.ndarray
-    large: list[LargeKey]
-    days: list[DayKey]
+    entries: list[EntryKey]
+    alerts: list[AlertKey]
 
 
 class Changes(NamedTuple):
-    """What a poll changes. small: the new postings. large, days: the new content of each that changes."""
+    """What a poll changes. postings: the new ones. entries, alerts: the new content of each that changes."""
 
     clock_ms: int
     sweep: Sweep
-    small: Columns
-    large: dict[LargeKey, Entry]
-    days: dict[DayKey, AlertState]
+    postings: Columns
+    entries: dict[EntryKey, Entry]
+    alerts: dict[AlertKey, AlertState]
 
 
 @dataclass(slots=True)
 class AlertsData:
     """The data of one input partition.
 
-    clock_ms: the latest received_at. swept_day: all before it is gone. small: the payouts of winnings below the
-    monitored sum, kept by when they occurred. large: the others by entry, kept by when they arrived, since each of them
-    is to be told, however late. days: what was last said of each person and Almaty day.
+    clock_ms: the latest received_at. swept_day: all before it is gone. postings: those that rules with windows look at,
+    kept by when they occurred. entries: those that rules look at one by one, kept by when they arrived, since each of
+    them is to be told, however late. alerts: what was last said of each person, rule and bucket of the calendar.
     """
 
+    program: Program
     clock_ms: int = 0
     swept_day: int = 0
-    small: Winnings = field(default_factory=Winnings)
-    large: dict[LargeKey, Entry] = field(default_factory=dict)
-    days: dict[DayKey, AlertState] = field(default_factory=dict)
+    postings: Postings = field(init=False)
+    entries: dict[EntryKey, Entry] = field(default_factory=dict)
+    alerts: dict[AlertKey, AlertState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin without postings."""
+        self.postings = Postings(self.program)
+
+    def first_day_kept(self, clock_ms: int) -> int:
+        """Return the first day of UTC+5 whose postings still matter at a clock."""
+        return day_of(clock_ms - self.program.kept_ms)
 
     def sweep(self) -> Sweep:
         """Return what may be dropped as of the clock: the oldest part of it where it is much."""
-        day = first_day_kept(self.clock_ms)
+        day = self.first_day_kept(self.clock_ms)
         if day <= self.swept_day:
             return Sweep(None, np.zeros(0, np.int64), [], [])
-        large = [key for key, entry in self.large.items() if entry.day < day]
-        days = [(person, almaty_day) for person, almaty_day in self.days if _number(almaty_day) < day]
-        return Sweep(day, self.small.past(day, SWEEP_SLOTS_MAX), large, days)
+        entries = [key for key, entry in self.entries.items() if entry.day < day]
+        alerts = [key for key in self.alerts if first_day_of(key.bucket).toordinal() - _EPOCH_DAY < day]
+        return Sweep(day, self.postings.past(day, SWEEP_SLOTS_MAX), entries, alerts)
 
     def apply(self, changes: Changes) -> None:
         """Make the changes of a poll."""
         self.clock_ms = changes.clock_ms
         sweep = changes.sweep
-        for large in sweep.large:
-            del self.large[large]
-        for day in sweep.days:
-            del self.days[day]
-        self.small.drop(sweep.slots)
+        for entry in sweep.entries:
+            del self.entries[entry]
+        for alert in sweep.alerts:
+            del self.alerts[alert]
+        self.postings.drop(sweep.slots)
         if sweep.day is not None and len(sweep.slots) < SWEEP_SLOTS_MAX:
             self.swept_day = sweep.day
-        self.small.put(changes.small)
-        self.large.update(changes.large)
-        self.days.update(changes.days)
-
-
-def first_day_kept(clock_ms: int) -> int:
-    """Return the first day of UTC+5 whose postings still matter at a clock."""
-    return day_of(clock_ms - KEPT_MS)
-
-
-def _number(almaty_day: str) -> int:
-    return date.fromisoformat(almaty_day).toordinal() - _EPOCH_DAY
+        self.postings.put(changes.postings)
+        self.entries.update(changes.entries)
+        self.alerts.update(changes.alerts)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from esep.clock import to_ms
 from esep.dispositions import Decision, Dispositions, Seen
 from esep.lineage import TopicPartition
+from esep.rules import load_rules
 from esep.sinks.clickhouse.alerts.facts import Story
 from esep.sinks.clickhouse.alerts.query import seen, story_of
 from esep.sinks.clickhouse.client import connect
-from esep.stream_apps.alerts.columns import Winning
+from esep.stream_apps.alerts.book import Book
+from esep.stream_apps.alerts.columns import Posting
 from esep.stream_apps.alerts.message import Cause, alert_record
-from esep.stream_apps.alerts.rules import WIN_STRUCTURED, WIN_THRESHOLD, Rule
+from esep.stream_apps.alerts.program import compile_rules
 from esep.stream_apps.alerts.state import AlertState
 from esep.stream_apps.alerts.watch import Outcome
 from esep.topics import ALERTS, DISPOSITIONS, LEDGER
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esep.embedded.clickhouse import ClickHouseServer
+    from esep.stream_apps.alerts.program import Compiled
 
 PERSON = "900101300007"
 FRIDAY_NOON = datetime(2026, 11, 20, 7, tzinfo=UTC)  # 12:00 in Almaty; Monday, 23 November is the next working day.
 MILLION = 1_000_000_00
+RULES = load_rules()
+PROGRAM = compile_rules(RULES)
+((WIN_THRESHOLD,), (WIN_STRUCTURED,)) = PROGRAM.entry_rules, PROGRAM.window_rules
 
 
 class AlertBooks(Books):
@@ -39,7 +45,7 @@ class AlertBooks(Books):
         self.known = Dispositions()
         self.paid = 0
 
-    def pay(self, amount_tiyn: int, *, bin_: str = ALATAU, at: datetime = FRIDAY_NOON, leg: int = 1) -> Winning:
+    def pay(self, amount_tiyn: int, *, bin_: str = ALATAU, at: datetime = FRIDAY_NOON, leg: int = 1) -> Posting:
         """Book a payout of winnings, or take one back; return it as the rules see it."""
         self.paid += 1
         self.rows[LEDGER] += 1
@@ -65,18 +71,22 @@ class AlertBooks(Books):
             "body_sha256": sha256(b"%d" % self.paid).hexdigest(),
         }
         self.load(LEDGER, "ledger", [posting])
-        return Winning(to_ms(at), entry_id, 0, leg, leg * amount_tiyn, self.rows[LEDGER] - 1)
+        return Posting(to_ms(at), entry_id, 0, leg, leg * amount_tiyn, self.rows[LEDGER] - 1)
 
-    def alert(self, window: Sequence[Winning], revision: int = 1, rule: Rule = WIN_THRESHOLD, bucket: str = "") -> str:
+    def alert(
+        self, window: Sequence[Posting], revision: int = 1, by: Compiled = WIN_THRESHOLD, bucket: str = ""
+    ) -> str:
         """Raise, change or (no window) withdraw an alert; return its id. bucket: by default the window's last entry."""
         self.rows[ALERTS] += 1
-        last = window[-1] if window else Winning(to_ms(FRIDAY_NOON), "", 0, 1, 0, 0)
+        last = window[-1] if window else Posting(to_ms(FRIDAY_NOON), "", 0, 1, 0, 0)
         status = ("OPEN" if revision == 1 else "UPDATED") if window else "WITHDRAWN"
         state = AlertState(revision, status, bytes(16))
-        outcome = Outcome(rule, b"p" * 16, bucket or last.entry_id, state, window, 0)
+        legs = PROGRAM.with_bits(window)
+        found = Book(by, legs).judged(legs[-1]) if legs else None
+        outcome = Outcome(by.rule, b"p" * 16, bucket or last.entry_id, state, found, 0)
         at = last.occurred_ms
         cause = Cause(TopicPartition(LEDGER, 0), self.rows[ALERTS], at + 1_000 * revision, at, PERSON, 1)
-        record = alert_record(outcome, cause, self.rows[ALERTS])
+        record = alert_record(outcome, cause, self.rows[ALERTS], RULES.withdrawn)
         instants = {name: datetime.fromtimestamp(record[name] / 1000, UTC) for name in ("received_at", "occurred_at")}
         evidence = [
             {**one, "occurred_at": datetime.fromtimestamp(one["occurred_at"] / 1000, UTC)} for one in record["evidence"]
@@ -84,8 +94,8 @@ class AlertBooks(Books):
         self.load(ALERTS, "alert", [{**record, **instants, "evidence": evidence}])
         return str(record["alert_id"])
 
-    def structured(self, window: Sequence[Winning]) -> str:
-        return self.alert(window, rule=WIN_STRUCTURED, bucket="2026-11-20")
+    def structured(self, window: Sequence[Posting]) -> str:
+        return self.alert(window, by=WIN_STRUCTURED, bucket="2026-11-20")
 
     def decide(self, alert_id: str, verdict: str, revision: int = 0, reference: str = "2026/117") -> Seen:
         """Record a decision; return the revision that it is about."""

@@ -1,4 +1,4 @@
-"""Winnings one by one and in columns."""
+"""Postings one by one and in columns."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esep.stream_apps.alerts.columns import Winning, day_of, days_of, persons_of, slots_of
-from esep.stream_apps.alerts.rules import DAY_MS
+from esep.rules import DAY_MS
+from esep.stream_apps.alerts.columns import Posting, columns_of, day_of, days_of, persons_of, slots_of
 from esep.stream_apps.poll import person_words
-from tests.stream_apps.alerts.made import columns_of
 
 PERSONS = st.binary(min_size=16, max_size=16)
-WINNINGS = st.builds(
-    lambda occurred_ms, entry_id, revision, leg, amount, offset: Winning(
-        occurred_ms, entry_id, revision, leg, leg * amount, offset
+POSTINGS = st.builds(
+    lambda occurred_ms, entry_id, revision, leg, amount, *others: Posting(
+        occurred_ms, entry_id, revision, leg, leg * amount, *others
     ),
     st.integers(0, 2 * 10**12), st.sampled_from(["940140000385/desk-1/1", "070941024691/касса-2/10", "a/b/9"]),
     st.integers(0, 9), st.sampled_from([1, -1]), st.integers(1, 10**13), st.integers(0, 10**12),
+    st.integers(0, 31), st.sampled_from([0, 1000, 2**31 - 1]), st.integers(0, 31), st.text("w\0ә7", max_size=3),
+    st.sampled_from(["", "ab" * 32]),
 )  # fmt: skip
-PAIRS = st.lists(st.tuples(PERSONS, WINNINGS), max_size=8)
+PAIRS = st.lists(st.tuples(PERSONS, POSTINGS), max_size=8)
 
 
 @settings(deadline=None)
 @given(PAIRS, st.data())
-def test_columns_hold_the_same_winnings(pairs: list[tuple[bytes, Winning]], data: st.DataObject) -> None:
-    columns = columns_of([person for person, _ in pairs], [winning for _, winning in pairs])
+def test_columns_hold_the_same_postings(pairs: list[tuple[bytes, Posting]], data: st.DataObject) -> None:
+    columns = columns_of([person for person, _ in pairs], [posting for _, posting in pairs])
     places = data.draw(st.lists(st.integers(0, len(pairs) - 1), unique=True).map(sorted)) if pairs else []
     for part, chosen in ((columns, pairs), (columns.taken(np.array(places, np.int64)), [pairs[at] for at in places])):
-        assert part.winnings() == [winning for _, winning in chosen]
+        assert part.postings() == [posting for _, posting in chosen]
         assert persons_of(part.slots) == [person for person, _ in chosen]
-        assert days_of(part.slots).tolist() == [day_of(winning.occurred_ms) for _, winning in chosen]
+        assert days_of(part.slots).tolist() == [day_of(posting.occurred_ms) for _, posting in chosen]
 
 
 @settings(deadline=None)
-@given(st.lists(WINNINGS))
-def test_order_is_by_instant_entry_revision_and_leg(winnings: list[Winning]) -> None:
-    keys = [(one.occurred_ms, one.entry_id, one.revision, one.leg) for one in sorted(winnings)]
+@given(st.lists(POSTINGS))
+def test_order_is_by_instant_entry_revision_and_leg(postings: list[Posting]) -> None:
+    keys = [(one.occurred_ms, one.entry_id, one.revision, one.leg) for one in sorted(postings)]
     assert keys == sorted(keys)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from esep.codec import decode_one, encode_one
 from esep.lineage import TopicPartition
+from esep.rules import load_rules
 from esep.schemas import schema
-from esep.stream_apps.alerts.columns import Winning
-from esep.stream_apps.alerts.message import EVIDENCE_MAX, Cause, alert_id, alert_record, headers_of
-from esep.stream_apps.alerts.rules import WIN_STRUCTURED, WIN_THRESHOLD
+from esep.stream_apps.alerts import message
+from esep.stream_apps.alerts.book import Found, Observed
+from esep.stream_apps.alerts.columns import Posting
+from esep.stream_apps.alerts.message import EVIDENCE_MAX, Cause, alert_id, headers_of
 from esep.stream_apps.alerts.state import AlertState
 from esep.stream_apps.alerts.watch import Outcome
 from esep.topics import INTERNAL_BYTES_MAX
@@ -23,13 +26,32 @@ IIN = "900101300007"
 RECEIVED_MS = 1_773_172_800_123
 CAUSE = Cause(TopicPartition("ledger", 3), 77, RECEIVED_MS, RECEIVED_MS - 5_000, IIN, 9)
 WINDOW = [
-    Winning(RECEIVED_MS - 9_000, "950341000052/desk-2/4", 0, 1, 60_000_000, 70),
-    Winning(RECEIVED_MS - 5_000, "940140000385/desk-1/9", 0, 1, 45_000_050, 77),
+    Posting(RECEIVED_MS - 9_000, "950341000052/desk-2/4", 0, 1, 60_000_000, 70),
+    Posting(RECEIVED_MS - 5_000, "940140000385/desk-1/9", 0, 1, 45_000_050, 77),
 ]
 
 
-def outcome(status: str = "OPEN", window: list[Winning] = WINDOW) -> Outcome:
-    return Outcome(WIN_STRUCTURED, PERSON, "2026-03-11", AlertState(2, status, b""), window, 0)
+RULES = load_rules()
+WIN_STRUCTURED, WIN_THRESHOLD = RULES.rule("WIN_STRUCTURED"), RULES.rule("WIN_THRESHOLD")
+
+
+def found(window: list[Posting]) -> Found:
+    total = sum(one.amount_tiyn for one in window)
+    observed = (
+        Observed("winnings_sum", total, 100_000_000, "tiyn", True),
+        Observed("winnings_count", len(window), 2, "count", True),
+        Observed("never_mentioned", None, 7, "milli", False),
+    )
+    return Found(window[-1], tuple(window), observed, ())
+
+
+def outcome(status: str = "OPEN", window: list[Posting] = WINDOW) -> Outcome:
+    state = AlertState(2, status, b"")
+    return Outcome(WIN_STRUCTURED, PERSON, "2026-03-11", state, found(window) if window else None, 0)
+
+
+def alert_record(outcome: Outcome, cause: Cause, row: int) -> dict[str, Any]:
+    return message.alert_record(outcome, cause, row, RULES.withdrawn)
 
 
 def test_alert_survives_avro_with_values_thresholds_and_evidence() -> None:
@@ -84,7 +106,7 @@ def test_alert_id_is_worked_out_by_anybody_from_rule_version_key_and_bucket() ->
 
 def test_evidence_beyond_the_limit_leaves_out_the_oldest_and_fits_a_message() -> None:
     window = [
-        Winning(number, f"940140000385/{'d' * 120}/{number}", 0, 1, 20_000, number)
+        Posting(number, f"940140000385/{'d' * 120}/{number}", 0, 1, 20_000, number)
         for number in range(EVIDENCE_MAX + 5)
     ]
     record = alert_record(outcome(window=window), CAUSE, 1)

@@ -212,11 +212,15 @@ SLOTS = slots_of(np.repeat(PERSONS, len(DAYS), axis=0), np.tile(DAYS, len(PERSON
 
 
 def known(data: AlertsData) -> Any:
-    """All that a state holds, in an order of its own."""
-    held = data.small.of(SLOTS)
-    small = sorted(zip(held.slots.tolist(), held.winnings(), strict=True))
-    assert len(small) == len(data.small)
-    return data.clock_ms, data.large.copy(), data.days.copy(), small, data.small.booked(SLOTS).tolist()
+    """All that a state holds, in an order of its own; bounds of what a person may reach decide nothing."""
+    held = data.postings.of(SLOTS)
+    kept = sorted(zip(held.slots.tolist(), held.postings(), strict=True))
+    assert len(kept) == len(data.postings)
+    entries = {
+        key: entry._replace(legs=tuple(leg._replace(bits=0) for leg in entry.legs))
+        for key, entry in data.entries.items()
+    }
+    return data.clock_ms, entries, data.alerts.copy(), kept
 
 
 CUTS = st.lists(st.integers(0, 1000), max_size=8)
@@ -440,7 +444,7 @@ def test_state_forgets_after_46_days_and_ends_what_it_wrote() -> None:
     run.feed([(3, Arrival(Posting(0, 0, 3, 0, 1, 7, later, "REFUND"), later))])
     run.feed([(4, Arrival(Posting(0, 0, 4, 0, 1, 7, later, "REFUND"), later))])
     data = run.states[run.source_of(0)].data
-    assert (len(data.small), data.large, data.days) == (0, {}, {})
+    assert (len(data.postings), data.entries, data.alerts) == (0, {}, {})
     latest = dict(run.changelog[run.source_of(0)])
     assert [key for key, value in latest.items() if value is not None] == [b"c"]
 

@@ -8,16 +8,18 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from esep.rules import DAY_MS, load_rules
 from esep.stream_apps.alerts import watch as module
-from esep.stream_apps.alerts.columns import Winning
-from esep.stream_apps.alerts.rules import DAY_MS, MONITORED_TIYN
+from esep.stream_apps.alerts.columns import Posting, columns_of
+from esep.stream_apps.alerts.program import compile_rules
 from esep.stream_apps.alerts.state import AlertsData, Changes
 from esep.stream_apps.alerts.watch import Arrivals, Outcome, watch
-from tests.stream_apps.alerts.made import columns_of
 
 if TYPE_CHECKING:
     import pytest
 
+MONITORED_TIYN = 1_000_000_00
+PROGRAM = compile_rules(load_rules())
 NOW_MS = 1_773_200_000_000
 PERSONS = [bytes([number]) * 16 for number in range(3)]
 ARRIVING = st.lists(
@@ -32,15 +34,16 @@ ARRIVING = st.lists(
 
 def arrivals(arriving: list[tuple[bytes, int, int, int, int]], first_offset: int) -> Arrivals:
     winnings = [
-        Winning(NOW_MS - ago, f"940140000385/desk-1/{sequence}", int(leg < 0), leg, leg * amount, first_offset + place)
+        Posting(NOW_MS - ago, f"940140000385/desk-1/{sequence}", int(leg < 0), leg, leg * amount, first_offset + place)
         for place, (_, sequence, leg, amount, ago) in enumerate(arriving)
     ]
     persons = [person for person, *_ in arriving]
-    return Arrivals(persons, columns_of(persons, winnings), np.full(len(winnings), NOW_MS), NOW_MS)
+    columns = columns_of(persons, winnings)
+    return Arrivals(persons, columns, PROGRAM.bits(columns.facts), np.full(len(winnings), NOW_MS), NOW_MS)
 
 
 def outcomes(polls: list[list[tuple[bytes, int, int, int, int]]]) -> list[list[Outcome]]:
-    data, found = AlertsData(), []
+    data, found = AlertsData(PROGRAM), []
     for number, poll in enumerate(polls):
         told, changes = watch(arrivals(poll, 100 * number), data)
         assert isinstance(changes, Changes)
@@ -49,8 +52,8 @@ def outcomes(polls: list[list[tuple[bytes, int, int, int, int]]]) -> list[list[O
     return found
 
 
-def all_small(_: Arrivals, small: np.ndarray, __: AlertsData) -> np.ndarray:
-    return small
+def all_seen(_: Arrivals, __: np.ndarray, seen: np.ndarray, *___: object) -> np.ndarray:
+    return seen
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -60,7 +63,7 @@ def test_whoever_is_far_from_the_sum_has_no_alert(
 ) -> None:
     quick = outcomes(polls)
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_near_the_sum", all_small)
+        patched.setattr(module, "_near_the_anchors", all_seen)
         assert outcomes(polls) == quick
 
 

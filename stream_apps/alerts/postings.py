@@ -1,37 +1,41 @@
-"""The payouts of winnings that a partition remembers, found by person and day.
+"""The postings that a partition remembers, found by person and day, and how far each person may have come.
 
 Reads     `Columns` of postings; slots (person and day)
-Returns   `Winnings`: what is booked per slot, and the postings themselves where somebody looks closer
-Promises  about 150 bytes a posting; a slot is dropped whole (box: alerts)
+Returns   `Postings`: a bound per rule, and the postings themselves where somebody looks closer
+Promises  about 170 bytes a posting; a slot is dropped whole (box: alerts)
 
 The postings of a slot form a list through `_next`.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from esep.stream_apps.alerts.columns import SLOT_WORDS, Columns, cut_out, days_of
+from esep.stream_apps.alerts.columns import FACTS, SLOT_WORDS, Columns, cut_out, days_of
+from esep.stream_apps.alerts.reach import Reach
 from esep.stream_apps.key_index import KeyIndex, grown
 
-_ROW = np.dtype([
-    ("occurred_ms", "<i8"), ("amount", "<i8"), ("offset", "<i8"), ("revision", "<i4"), ("slot", "<i4"),
-    ("text_end", "<i8"),
-])  # fmt: skip
+if TYPE_CHECKING:
+    from esep.stream_apps.alerts.program import Program
+
+_PLACES = np.dtype([("slot", "<i4"), ("text_end", "<i8")])
 _COMPACT_ROWS_MIN = 10_000  # Below this, dropped rows are not worth the work.
 _NONE = 0  # Row 0 is nobody's: the end of every list.
 _DROPPED = -1  # Slot of a row that was dropped.
 
 
-class Winnings:
-    """The postings of one input partition."""
+class Postings:
+    """The postings of one input partition. reaches: of each rule with a window, one for each of its anchors."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self.reaches = tuple(tuple(map(Reach, compiled.anchors)) for compiled in program.window_rules)
         self._slots = KeyIndex(SLOT_WORDS)
-        self._booked = np.zeros(1, np.int64)
         self._head = np.zeros(1, np.int32)  # Per slot the first row.
         self._next = np.zeros(1, np.int32)
-        self._rows = np.zeros(1, _ROW)
+        self._facts, self._places = np.zeros(1, FACTS), np.zeros(1, _PLACES)
         self._texts = np.zeros(1, np.uint8)
         self._end, self._text_end, self._dropped = 1, 0, 0
 
@@ -41,36 +45,35 @@ class Winnings:
     @property
     def nbytes(self) -> int:
         """Bytes held, room to grow included."""
-        arrays = (self._booked, self._head, self._next, self._rows, self._texts)
-        return self._slots.nbytes + sum(array.nbytes for array in arrays)
+        arrays = (self._head, self._next, self._facts, self._places, self._texts)
+        reaches = sum(reach.nbytes for of_rule in self.reaches for reach in of_rule)
+        return self._slots.nbytes + reaches + sum(array.nbytes for array in arrays)
 
     def put(self, columns: Columns) -> None:
         """Add postings; each stands here once only."""
-        if not len(columns.amounts):
+        if not len(columns):
             return
+        bits = self._program.bits(columns.facts)
+        for of_rule in self.reaches:
+            for reach in of_rule:
+                reach.add(columns, bits)
         slot = self._slots.add(columns.slots)
-        self._booked, self._head = grown(self._booked, len(self._slots)), grown(self._head, len(self._slots))
-        np.add.at(self._booked, slot, np.maximum(columns.amounts, 0))
+        self._head = grown(self._head, len(self._slots))
         first, end = self._end, self._end + len(slot)
-        self._rows, self._next = grown(self._rows, end), grown(self._next, end)
-        rows = self._rows[first:end]
-        rows["occurred_ms"], rows["amount"] = columns.occurred_ms, columns.amounts
-        rows["offset"], rows["revision"], rows["slot"] = columns.offsets, columns.revisions, slot
-        rows["text_end"] = self._text_end + np.cumsum(columns.lengths)
+        self._facts, self._places = grown(self._facts, end), grown(self._places, end)
+        self._next = grown(self._next, end)
+        self._facts[first:end] = columns.facts
+        self._places["slot"][first:end] = slot
+        self._places["text_end"][first:end] = self._text_end + np.cumsum(columns.lengths)
         self._texts = grown(self._texts, self._text_end + len(columns.texts))
         self._texts[self._text_end : self._text_end + len(columns.texts)] = columns.texts
         self._end, self._text_end = end, self._text_end + len(columns.texts)
         self._link(slot, np.arange(first, end, dtype=np.int32))
 
-    def booked(self, slots: np.ndarray) -> np.ndarray:
-        """Return per person and day the sum of what was ever booked, tiyn: what was taken back still counts here."""
-        number = self._slots.find(slots)
-        return np.where(number >= 0, self._booked[number], 0)
-
     def of(self, slots: np.ndarray) -> Columns:
-        """Return the postings of these persons and days, in no order."""
+        """Return the postings of these persons and days, in no order; a slot may stand here repeatedly."""
         number = self._slots.find(slots)
-        return self.held(number[number >= 0])
+        return self.held(np.unique(number[number >= 0]))
 
     def past(self, day: int, slots_max: int) -> np.ndarray:
         """Return the numbers of slots before a day that hold postings: the oldest, at most so many."""
@@ -88,8 +91,8 @@ class Winnings:
         """Forget the postings of slots, given by number; numbers mean others afterwards."""
         rows = self._listed(numbers)
         self._dropped += len(rows)
-        self._rows["slot"][rows] = _DROPPED
-        self._head[numbers], self._booked[numbers] = _NONE, 0
+        self._places["slot"][rows] = _DROPPED
+        self._head[numbers] = _NONE
         if self._dropped > max(_COMPACT_ROWS_MIN, len(self)):
             self._compact()
 
@@ -118,13 +121,13 @@ class Winnings:
         return np.array(rows, np.int64)
 
     def _columns(self, numbers: np.ndarray) -> Columns:
-        rows, starts = self._rows[numbers], self._rows["text_end"][numbers - 1]
-        lengths = rows["text_end"] - starts
-        texts, slots = cut_out(self._texts, starts, lengths), self._slots.keys[rows["slot"]]
-        return Columns(slots, rows["occurred_ms"], rows["amount"], rows["offset"], rows["revision"], texts, lengths)
+        places, starts = self._places[numbers], self._places["text_end"][numbers - 1]
+        lengths = places["text_end"] - starts
+        texts, slots = cut_out(self._texts, starts, lengths), self._slots.keys[places["slot"]]
+        return Columns(slots, self._facts[numbers], texts, lengths)
 
     def _compact(self) -> None:
         """Begin anew with the rows that are left."""
-        left = Winnings()
-        left.put(self._columns(np.flatnonzero(self._rows["slot"][1 : self._end] != _DROPPED) + 1))
+        left = Postings(self._program)
+        left.put(self._columns(np.flatnonzero(self._places["slot"][1 : self._end] != _DROPPED) + 1))
         vars(self).update(vars(left))

@@ -1,0 +1,74 @@
+"""What is wrong between parts of a file of rules that are right by themselves.
+
+Reads     a `RuleSet`, each part of which is valid
+Returns   `faults_of`: faults with their places in the file
+Promises  a rule without a fault compiles for both engines (DESIGN §7)
+"""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import TYPE_CHECKING
+
+from esep.yaml_lines import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esep.rules import Rule, RuleSet
+    from esep.yaml_lines import Place
+
+_BETS = {"WAGER", "WINNING", "REFUND", "CASH_OUT"}  # These name a bet.
+
+
+def faults_of(rules: RuleSet) -> Iterator[Fault]:
+    """Yield what is wrong between parts that are right by themselves."""
+    named_parts = {"features": [one.feature for one in rules.features], "rules": [one.rule_id for one in rules.rules]}
+    for part, names in named_parts.items():
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                yield Fault((part, number), "there is another one of this name")
+    used = set()
+    for number, rule in enumerate(rules.rules):
+        named = [name for condition, _ in rule.conditions() for name in (condition.feature, condition.of) if name]
+        used |= set(named)
+        place: Place = ("rules", number)
+        if unknown := list(_unknown(rules, rule, place)):
+            yield from unknown
+        else:
+            yield from _misfits(rules, rule, place)
+            yield from _wrong_words(rules, rule, place)
+    for number, feature in enumerate(rules.features):
+        if feature.feature not in used:
+            yield Fault(("features", number), "no rule uses it")
+
+
+def _unknown(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
+    for condition, within in rule.conditions():
+        for field in ("feature", "of"):
+            name = getattr(condition, field)
+            if name is not None and name not in rules.by_name:
+                yield Fault((*place, *within, field), f"there is no feature {name}")
+
+
+def _misfits(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
+    features = rules.features_of(rule)
+    if rule.bucket == "entry" and any(feature.window for feature in features):
+        yield Fault((*place, "bucket"), "a rule with a window is told apart by day, week or month")
+    for condition, within in rule.conditions():
+        feature, of = rules.by_name[condition.feature or ""], rules.by_name.get(condition.of or "")
+        if of is not None and (feature.aggregate == "mean" or of.aggregate == "mean" or feature.unit != of.unit):
+            yield Fault((*place, *within, "of"), f"{condition.feature} cannot be a part of {condition.of}")
+    keys = {key for feature in features for key in feature.key}
+    if "instrument_hash" in keys and "instrument_hash" not in rule.event.has:
+        yield Fault((*place, "event"), "a feature's key needs `has: [instrument_hash]` here")
+    if "wager_id" in keys and not (rule.event.kinds and set(rule.event.kinds) <= _BETS):
+        yield Fault((*place, "event"), "a feature's key needs `kinds` here, of those that name a bet")
+
+
+def _wrong_words(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
+    known = {feature.observed for feature in rules.features_of(rule)}
+    for language in type(rule.reason).model_fields:
+        for _, name, _, _ in Formatter().parse(getattr(rule.reason, language)):
+            if name is not None and name.removesuffix(".limit") not in known:
+                yield Fault((*place, "reason", language), f"{{{name}}} is no observed value of this rule")

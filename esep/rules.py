@@ -1,0 +1,286 @@
+"""The rules that raise alerts, as data that two engines compile: the stream and ClickHouse (DESIGN §7).
+
+Reads     rules.yaml beside this file, or another of its form
+Returns   `RuleSet`: features and rules, typed
+Promises  a number of a rule stands in the file and nowhere else; what a rule cannot mean is refused with line and
+          field; a changed rule is a new version of it (clauses D934-1..3, D934-7..11, R2021-3)
+
+What a rule says: among the postings of one person that are in force (booked and not taken back), in their total order,
+a posting that passes `event` fulfils the rule if each condition of `when` holds. A feature is worked out over the
+postings that pass its filter, come before the event in the total order or are the event itself, and occurred less than
+its window before it; `key`: only those that have the event's own values there. Of each bucket the first posting that
+fulfils the rule makes the alert. Nothing adds up to 0; the mean of nothing fulfils no condition, and no part of
+nothing does.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from esep.buckets import DAYS_MAX, Calendar
+from esep.clock import ALMATY, to_ms
+from esep.errors import FileUnusable
+from esep.flags import FLAGS
+from esep.rule_faults import faults_of
+from esep.yaml_lines import read_lines, unusable, validated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esep.yaml_lines import Place
+
+RULES_FILE = Path(__file__).with_name("rules.yaml")
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+LATENESS_MS = 45 * DAY_MS  # How late a posting may arrive and still count in the stream; the rest is SQL's to settle.
+WINDOW_MS_MAX = 90 * DAY_MS  # What a stage may have to remember, beside that.
+LANGUAGES = ("kk", "ru", "en")
+Kind = Literal["WAGER", "WINNING", "REFUND", "CASH_OUT", "DEPOSIT", "WITHDRAWAL"]
+KINDS: tuple[Kind, ...] = get_args(Kind)  # What a posting moves: its event type, and of a payout its kind.
+_UNITS_MS = {"min": 60 * 1000, "h": HOUR_MS, "d": DAY_MS}
+_WINDOW = re.compile(r"([1-9][0-9]{0,3})(min|h|d)")
+
+
+def _window_ms(written: object) -> object:
+    """Return a window in ms: 0 for the event alone."""
+    if written == "event":
+        return 0
+    found = _WINDOW.fullmatch(written) if isinstance(written, str) else None
+    if found is None:
+        raise ValueError("a window is written as 30min, 24h, 7d, or event for the event alone")
+    return int(found[1]) * _UNITS_MS[found[2]]
+
+
+def _exact(written: object) -> object:
+    """Return a decimal number as it is written, and not as the nearest binary one."""
+    if isinstance(written, bool) or not isinstance(written, int | float):
+        raise ValueError("a number is expected")  # noqa: TRY004 - pydantic takes this one for its own
+    return Fraction(Decimal(str(written)))
+
+
+Window = Annotated[int, BeforeValidator(_window_ms), Field(ge=0, le=WINDOW_MS_MAX)]
+Number = Annotated[Fraction, BeforeValidator(_exact), Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Sentence = Annotated[str, Field(pattern=r"\.$", min_length=10)]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Range(_Declared):
+    """Numbers from one on (inclusive) and below another."""
+
+    low: int | None = Field(default=None, alias="from", ge=0)
+    below: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Range:
+        if self.low is None and self.below is None:
+            raise ValueError("a range has `from` or `below`")
+        if self.low is not None and self.below is not None and self.low >= self.below:
+            raise ValueError("no number is in the range")
+        return self
+
+
+class Filter(_Declared):
+    """Which postings: all that is said must hold. hours: of the Almaty clock. flags: any of them. has: not null."""
+
+    kinds: tuple[Kind, ...] = ()
+    amount_tiyn: Range | None = None
+    odds_milli: Range | None = None
+    hours: Range | None = None
+    flags: tuple[Literal["UNDER_21_HINT", "CREDIT_MONEY", "RESTRICTED", "DEBTOR", "OFFICIAL"], ...] = ()
+    has: tuple[Literal["instrument_hash", "odds_milli"], ...] = ()
+
+    @property
+    def flag_bits(self) -> int:
+        """The flags as bits of the ledger's field."""
+        return sum({FLAGS[flag] for flag in self.flags})
+
+
+class Feature(_Declared):
+    """A value over a person's postings. window: ms, 0: the event alone. key: fields that are as in the event.
+
+    observed: the name under which alerts tell the value.
+    """
+
+    feature: Name
+    observed: Name
+    aggregate: Literal["sum", "count", "distinct", "mean"]
+    field: Literal["amount_tiyn", "return_tiyn", "odds_milli", "organizer_bin", "instrument_hash"] | None = None
+    filter: Filter = Filter()
+    window: Window
+    key: tuple[Literal["organizer_bin", "instrument_hash", "wager_id"], ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """What the value counts: tiyn, count or milli."""
+        return {"sum": "tiyn", "mean": "milli"}.get(self.aggregate, "count")
+
+    @model_validator(mode="after")
+    def _field_suits_the_aggregate(self) -> Feature:
+        fields = {
+            "sum": ("amount_tiyn", "return_tiyn"),
+            "count": (None,),
+            "distinct": ("organizer_bin", "instrument_hash"),
+            "mean": ("odds_milli",),
+        }[self.aggregate]
+        if self.field not in fields:
+            told = " or ".join(str(field) for field in fields if field) or "none"
+            raise ValueError(f"field of a {self.aggregate}: {told}")
+        if self.field in {"return_tiyn", "odds_milli"} and "odds_milli" not in self.filter.has:
+            raise ValueError(f"{self.field} needs odds: `has: [odds_milli]` in the filter")
+        if self.field == "instrument_hash" and "instrument_hash" not in self.filter.has:
+            raise ValueError("instrument_hash must be there: `has: [instrument_hash]` in the filter")
+        if self.aggregate == "distinct" and self.key:
+            raise ValueError("different values are counted over the whole person, without a key")
+        return self
+
+
+class Condition(_Declared):
+    """What must hold of a feature: a limit, or with `of` a part of another feature's value, or one of `any`."""
+
+    feature: Name | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
+    of: Name | None = None
+    any: tuple[Condition, ...] = ()
+
+    @property
+    def limit(self) -> Fraction:
+        """The number after at_least or at_most."""
+        return self.at_least if self.at_least is not None else self.at_most or Fraction()
+
+    @property
+    def alternatives(self) -> tuple[Condition, ...]:
+        """The conditions of which one must hold."""
+        return self.any or (self,)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Condition:
+        if self.any:
+            if self.model_fields_set != {"any"} or any(one.any for one in self.any):
+                raise ValueError("`any` stands alone, over plain conditions")
+            return self
+        if self.feature is None or (self.at_least is None) == (self.at_most is None):
+            raise ValueError("a condition names a feature and has one of at_least and at_most")
+        if self.of is None and self.limit.denominator != 1:
+            raise ValueError("a limit is a whole number, but for a part `of` a feature")
+        return self
+
+
+class Texts(_Declared):
+    """One sentence in three languages; {name} is an observed value, {name.limit} what it was compared with."""
+
+    kk: Sentence
+    ru: Sentence
+    en: Sentence
+
+
+class Rule(_Declared):
+    """A rule. bucket: what its alerts are told apart by, an entry or a span of the calendar.
+
+    since: only what occurred from that Almaty day on counts. confuses: what the rule is likely to take for its case.
+    """
+
+    rule_id: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", alias="rule")]
+    version: int = Field(ge=1)
+    mode: Literal["LIVE", "SHADOW"]
+    severity: Literal["INFO", "LOW", "MEDIUM", "HIGH", "MANDATORY"]
+    basis: Annotated[str, Field(min_length=3)]
+    since: date | None = None
+    event: Filter
+    when: tuple[Condition, ...] = ()
+    bucket: Literal["entry", "day", "week", "month"]
+    reason: Texts
+    confuses: Sentence
+
+    @property
+    def live(self) -> bool:
+        """Whether the stage raises its alerts."""
+        return self.mode == "LIVE"
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """The kind of its buckets, or None where each entry is one."""
+        return None if self.bucket == "entry" else self.bucket
+
+    @property
+    def since_ms(self) -> int:
+        """The first instant that counts, UTC."""
+        return -(2**62) if self.since is None else to_ms(datetime.combine(self.since, time(), ZoneInfo(ALMATY)))
+
+    @property
+    def lateness_ms(self) -> int:
+        """How long before the clock a bucket may begin and still be decided on: one that is longer, longer."""
+        return LATENESS_MS + (DAYS_MAX[self.calendar] - 1 if self.calendar else 0) * DAY_MS
+
+    def conditions(self) -> Iterator[tuple[Condition, Place]]:
+        """Yield each plain condition, those of `any` included, with its place in the rule."""
+        for number, condition in enumerate(self.when):
+            if condition.any:
+                for nth, one in enumerate(condition.any):
+                    yield one, ("when", number, "any", nth)
+            else:
+                yield condition, ("when", number)
+
+
+class RuleSet(_Declared):
+    """All features and rules of a file. texts: what is said when an alert is withdrawn."""
+
+    withdrawn: Texts
+    features: tuple[Feature, ...]
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, Feature]:
+        """The features by name."""
+        return {feature.feature: feature for feature in self.features}
+
+    def features_of(self, rule: Rule) -> tuple[Feature, ...]:
+        """Return the features that a rule's conditions name, each once, in their order."""
+        names = [name for condition, _ in rule.conditions() for name in (condition.feature, condition.of) if name]
+        return tuple(self.by_name[name] for name in dict.fromkeys(names))
+
+    def rule(self, rule_id: str) -> Rule:
+        """Return the rule with this id; FileUnusable where there is none."""
+        for rule in self.rules:
+            if rule.rule_id == rule_id:
+                return rule
+        raise FileUnusable(f"there is no rule {rule_id}", hint="`esep rules list` shows all")
+
+
+def load_rules(path: Path | None = None) -> RuleSet:
+    """Return the rules in a file; FileUnusable names line and field of all that is wrong. None: the rules of esep."""
+    if path is None:
+        return _own_rules()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileUnusable(f"the rules {path} cannot be read", hint="set ESEP_RULES_FILE to where they are") from error
+    return parse_rules(text, f"the file of rules {path.name}")
+
+
+@cache
+def _own_rules() -> RuleSet:
+    return load_rules(RULES_FILE)
+
+
+def parse_rules(text: str, what: str = "the file of rules") -> RuleSet:
+    """Return the rules in a text; FileUnusable names line and field of all that is wrong."""
+    value, lines = read_lines(text, what)
+    rules = validated(value, lines, RuleSet, what)
+    faults = list(faults_of(rules))
+    if faults:
+        raise unusable(faults, lines, what)
+    return rules

@@ -1,0 +1,196 @@
+"""The rules that are LIVE, compiled for the stream: filters as bits, windows, and how to see who is far from them.
+
+Reads     a `RuleSet`
+Returns   `Program`: what the stage has to look at and to remember
+Promises  a pure function of the rules; a posting that passes no filter of the program is of no use to any rule, and a
+          person who is below an anchor of a rule cannot fulfil it (box: alerts)
+
+A rule without windows that has a bucket for each entry looks at entries one by one; all others look at windows. The
+anchors of a rule are conditions that must hold wherever the rule is fulfilled and that only grow while nothing is
+forgotten: the first of `when` that is a sum or a number with a lower limit, and that there is an event at all. What
+was ever booked for a person within a window's length around a posting is more than any window that holds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from esep.clock import ALMATY
+from esep.errors import FileUnusable
+from esep.rules import DAY_MS, KINDS, LATENESS_MS
+from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from esep.rules import Feature, Filter, Range, Rule, RuleSet, Texts
+    from esep.stream_apps.alerts.columns import Posting
+
+Measure = Literal["sum", "count", "organizer_bin", "instrument_hash"]
+_MEASURES: dict[tuple[str, str | None], Measure] = {
+    ("sum", "amount_tiyn"): "sum",
+    ("count", None): "count",
+    ("distinct", "organizer_bin"): "organizer_bin",
+    ("distinct", "instrument_hash"): "instrument_hash",
+}
+_FILTERS_MAX = 62  # One bit each in a signed number of 64.
+_KIND_MASK = HAS_INSTRUMENT - 1
+
+
+class Anchor(NamedTuple):
+    """What must be reached within `period_ms` by the postings that pass `bit`.
+
+    measure: sum of their amounts (tiyn), their count, or how many different organizer_bin or instrument_hash they have.
+    """
+
+    bit: int
+    measure: Measure
+    limit: int
+    period_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A rule for the stream. bits: of all its filters. features: by name, each with its bit.
+
+    span_ms: the longest window. since_ms: what occurred before does not count.
+    """
+
+    rule: Rule
+    features: dict[str, tuple[Feature, int]]
+    event_bit: int
+    bits: int
+    span_ms: int
+    anchors: tuple[Anchor, ...]
+    since_ms: int
+
+    def sees(self, occurred_ms: np.ndarray, bits: np.ndarray) -> np.ndarray:
+        """Return which postings the rule looks at."""
+        seen: np.ndarray = ((bits & self.bits) != 0) & (occurred_ms >= self.since_ms)
+        return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """All rules that are LIVE. kept_ms: how long before the clock a posting may have occurred and still matter.
+
+    keeps_wager, keeps_instrument: whether any rule asks for these texts.
+    """
+
+    filters: tuple[Filter, ...]
+    entry_rules: tuple[Compiled, ...]
+    window_rules: tuple[Compiled, ...]
+    kept_ms: int
+    keeps_wager: bool
+    keeps_instrument: bool
+    withdrawn: Texts
+
+    def bits(self, facts: np.ndarray) -> np.ndarray:
+        """Return for each posting the filters that it passes, as bits of an int64."""
+        bits = np.zeros(len(facts), np.int64)
+        for number, one in enumerate(self.filters):
+            bits |= passes(one, facts).astype(np.int64) << number
+        return bits
+
+    def with_bits(self, postings: Sequence[Posting]) -> list[Posting]:
+        """Return postings with their bits, in their order."""
+        bits = self.bits(columns_of([bytes(16)] * len(postings), postings).facts).tolist()
+        return [one._replace(bits=own) for one, own in zip(postings, bits, strict=True)]
+
+
+def compile_rules(rules: RuleSet) -> Program:
+    """Return the program of the rules that are LIVE."""
+    live = [rule for rule in rules.rules if rule.live]
+    filters = tuple(dict.fromkeys(one for rule in live for one in _filters(rules, rule)))
+    if len(filters) > _FILTERS_MAX:
+        raise FileUnusable(
+            "too many rules are LIVE",
+            detail=f"they have {len(filters)} different filters, and the stage can tell {_FILTERS_MAX} apart",
+            hint="let rules share filters, or make some SHADOW",
+        )
+    bits = {one: 1 << number for number, one in enumerate(filters)}
+    compiled = [_compiled(rules, rule, bits) for rule in live]
+    features = [feature for rule in live for feature in rules.features_of(rule)]
+    windows = tuple(one for one in compiled if one.rule.calendar)
+    return Program(
+        filters=filters,
+        entry_rules=tuple(one for one in compiled if not one.rule.calendar),
+        window_rules=windows,
+        kept_ms=max([LATENESS_MS + DAY_MS, *(one.rule.lateness_ms + one.span_ms for one in windows)]),
+        keeps_wager=any("wager_id" in feature.key for feature in features),
+        keeps_instrument=any("instrument_hash" in (feature.field, *feature.key) for feature in features),
+        withdrawn=rules.withdrawn,
+    )
+
+
+def _filters(rules: RuleSet, rule: Rule) -> Iterable[Filter]:
+    return [rule.event, *(feature.filter for feature in rules.features_of(rule))]
+
+
+def _compiled(rules: RuleSet, rule: Rule, bits: dict[Filter, int]) -> Compiled:
+    features = rules.features_of(rule)
+    span_ms = max((feature.window for feature in features), default=0)
+    return Compiled(
+        rule=rule,
+        features={feature.feature: (feature, bits[feature.filter]) for feature in features},
+        event_bit=bits[rule.event],
+        bits=int(np.bitwise_or.reduce([bits[one] for one in _filters(rules, rule)])),
+        span_ms=span_ms,
+        anchors=tuple(_anchors(rules, rule, bits, max(span_ms, DAY_MS))),
+        since_ms=rule.since_ms,
+    )
+
+
+def _anchors(rules: RuleSet, rule: Rule, bits: dict[Filter, int], period_ms: int) -> Iterator[Anchor]:
+    """Yield the first condition that only grows, and that there is an event where this says more."""
+    for condition in rule.when:
+        feature = rules.by_name.get(condition.feature or "")
+        if feature is None or condition.at_least is None or condition.of is not None or condition.limit < 1:
+            continue
+        measure = _MEASURES.get((feature.aggregate, feature.field))
+        if measure is not None:
+            yield Anchor(bits[feature.filter], measure, int(condition.limit), period_ms)
+            if feature.filter == rule.event:
+                return
+            break
+    yield Anchor(bits[rule.event], "count", 1, period_ms)
+
+
+def passes(one: Filter, facts: np.ndarray) -> np.ndarray:
+    """Return which postings pass a filter."""
+    passed = np.ones(len(facts), np.bool_)
+    if one.kinds:
+        wanted = np.zeros(HAS_INSTRUMENT, np.bool_)
+        wanted[[KINDS.index(kind) for kind in one.kinds]] = True
+        passed &= wanted[facts["kind"] & _KIND_MASK]
+    if one.amount_tiyn:
+        passed &= _within(one.amount_tiyn, np.abs(facts["amount"]))
+    if one.odds_milli:
+        passed &= (facts["odds"] > 0) & _within(one.odds_milli, facts["odds"])
+    if one.hours:
+        passed &= _within(one.hours, _almaty_hours(facts["occurred_ms"]))
+    if one.flags:
+        passed &= (facts["flags"] & one.flag_bits) != 0
+    if "instrument_hash" in one.has:
+        passed &= (facts["kind"] & HAS_INSTRUMENT) != 0
+    if "odds_milli" in one.has:
+        passed &= facts["odds"] > 0
+    return passed
+
+
+def _within(span: Range, numbers: np.ndarray) -> np.ndarray:
+    passed = np.ones(len(numbers), np.bool_)
+    if span.low is not None:
+        passed &= numbers >= span.low
+    if span.below is not None:
+        passed &= numbers < span.below
+    return passed
+
+
+def _almaty_hours(occurred_ms: np.ndarray) -> np.ndarray:
+    instants = pl.Series(np.ascontiguousarray(occurred_ms)).cast(pl.Datetime("ms", "UTC"))
+    return instants.dt.convert_time_zone(ALMATY).dt.hour().to_numpy()

@@ -1,0 +1,96 @@
+"""Stream, SQL and brute force: three ways to one set of alerts, for every rule and any history in any order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esep.rules import RULES_FILE, parse_rules
+from esep.stream_apps.alerts.stage import AlertsStage
+from tests.support.examples import examples
+from tests.support.rule_fixtures import FIXTURES, Fixture
+from tests.support.rule_histories import (
+    REACHABLE,
+    REACHABLE_TEXT,
+    Arrival,
+    RuleRun,
+    alerts_of_stage,
+    histories,
+    placed,
+)
+from tests.support.rule_ledger import alerts_by_sql
+from tests.support.rule_oracle import alerts_of
+from tests.support.stage_run import IINS
+
+if TYPE_CHECKING:
+    from esep.embedded.clickhouse import ClickHouseServer
+    from tests.support.rule_oracle import Alerts, Posting
+
+WRITTEN = yaml.safe_load(REACHABLE_TEXT)
+
+
+@pytest.mark.clickhouse
+@pytest.mark.timeout(7200)
+def test_stream_and_sql_end_with_the_alerts_of_brute_force(clickhouse: ClickHouseServer) -> None:
+    """Histories are drawn one by one and meet the stream; then all of them meet SQL, told apart by their persons."""
+    ledger: list[Posting] = []
+    expected: Alerts = {}
+    number = 0
+
+    @settings(deadline=None, max_examples=examples(80))
+    @given(histories(), st.lists(st.integers(0, 1000), max_size=3))
+    def stream_is_brute_force(arrivals: list[Arrival], cuts: list[int]) -> None:
+        nonlocal number
+        postings = placed(arrivals)
+        alerts = alerts_of(WRITTEN, postings)
+        assert alerts_of_stage(arrivals, cuts) == alerts
+        number += 1
+        ledger.extend({**one, "iin": f"{number}/{one['iin']}"} for one in postings)
+        expected.update({(rule, f"{number}/{person}", bucket): told for (rule, person, bucket), told in alerts.items()})
+
+    stream_is_brute_force()
+    found = alerts_by_sql(clickhouse, REACHABLE, ledger)
+    assert {key: found.get(key) for key in expected | found} == {key: expected.get(key) for key in expected | found}
+    assert len({rule for rule, _, _ in expected}) >= 10, "the histories do not reach the rules"
+
+
+LIVE = RULES_FILE.read_text("utf-8").replace("mode: SHADOW", "mode: LIVE")
+ALL_LIVE = parse_rules(LIVE)
+
+
+def raised(alerts: Alerts, person: str) -> set[str]:
+    return {rule for rule, of, _ in alerts if of == person}
+
+
+@pytest.fixture(scope="module")
+def by_sql(clickhouse: ClickHouseServer) -> Alerts:
+    """All histories at once, each with a person of its own."""
+    ledger = [
+        {**one, "iin": fixture.name, "ledger_partition": 0, "ledger_offset": offset}
+        for fixture in FIXTURES for offset, one in enumerate(fixture.postings)
+    ]  # fmt: skip
+    return alerts_by_sql(clickhouse, ALL_LIVE, ledger)
+
+
+@pytest.mark.clickhouse
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
+def test_rule_is_raised_by_its_cases_and_not_by_near_misses(fixture: Fixture, by_sql: Alerts) -> None:
+    """D934-1..3, D934-7..11, R2021-3: a typology's case raises its rule in both engines, a near miss does not."""
+    arrivals = [Arrival({**one, "iin": IINS[0]}, one["occurred_ms"]) for one in fixture.postings]
+    run = RuleRun(AlertsStage(ALL_LIVE))
+    run.feed(list(enumerate(arrivals)))
+    streamed = run.standing()
+    found = {(rule, bucket): told for (rule, person, bucket), told in by_sql.items() if person == fixture.name}
+    assert {(rule, bucket): told for (rule, _, bucket), told in streamed.items()} == found
+    assert (fixture.rule_id in raised(streamed, IINS[0])) == fixture.raises
+    for record in run.latest.values():
+        assert all("{" not in record[f"reason_{language}"] for language in ("kk", "ru", "en"))
+
+
+def test_every_rule_has_cases_and_near_misses() -> None:
+    for raises in (True, False):
+        assert {one.rule_id for one in FIXTURES if one.raises == raises} == {rule.rule_id for rule in ALL_LIVE.rules}

@@ -1,0 +1,94 @@
+"""What the rules that are LIVE compile to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esep.errors import FileUnusable
+from esep.rules import DAY_MS, KINDS, RULES_FILE, load_rules, parse_rules
+from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, Posting, columns_of
+from esep.stream_apps.alerts.program import compile_rules, passes
+from tests.support import rule_oracle
+from tests.support.rule_histories import FROM_MS, HOUR_MS, REACHABLE, REACHABLE_TEXT
+
+PROGRAM = compile_rules(REACHABLE)
+WRITTEN = yaml.safe_load(REACHABLE_TEXT)
+POSTINGS = st.builds(
+    lambda hour, kind, odds, flags, amount, leg: Posting(
+        FROM_MS + hour * HOUR_MS, "940140000385/desk-1/1", 0, leg, leg * amount, 0, kind, odds, flags
+    ),
+    st.integers(0, 30), st.integers(0, len(KINDS) - 1) | st.integers(HAS_INSTRUMENT, HAS_INSTRUMENT + len(KINDS) - 1),
+    st.sampled_from([0, 1000, 1100]), st.integers(0, 31), st.sampled_from([1, 10_000_000, 80_000_000, 100_000_000]),
+    st.sampled_from([1, -1]),
+)  # fmt: skip
+
+
+def as_written(posting: Posting) -> dict[str, Any]:
+    kind = KINDS[posting.kind % HAS_INSTRUMENT]
+    payout = kind in {"WINNING", "REFUND", "CASH_OUT"}
+    return {
+        "event_type": "PAYOUT" if payout else kind, "kind": kind if payout else None, "flags": posting.flags,
+        "amount_tiyn": abs(posting.amount_tiyn), "odds_milli": posting.odds_milli or None,
+        "occurred_ms": posting.occurred_ms, "instrument_hash": "ab" if posting.kind >= HAS_INSTRUMENT else None,
+    }  # fmt: skip
+
+
+@given(st.lists(POSTINGS, max_size=30))
+def test_filters_pass_what_they_say_and_both_legs_alike(postings: list[Posting]) -> None:
+    facts = columns_of([b"k" * 16] * len(postings), postings).facts
+    said = [rule["event"] for rule in WRITTEN["rules"]] + [one["filter"] for one in WRITTEN["features"]]
+    compiled = [rule.event for rule in REACHABLE.rules] + [one.filter for one in REACHABLE.features]
+    for written, one in zip(said, compiled, strict=True):
+        assert passes(one, facts).tolist() == [rule_oracle._passes(written, as_written(p)) for p in postings]
+
+
+@given(st.lists(POSTINGS, max_size=30))
+def test_each_filter_is_a_bit(postings: list[Posting]) -> None:
+    facts = columns_of([b"k" * 16] * len(postings), postings).facts
+    bits = PROGRAM.bits(facts)
+    for number, one in enumerate(PROGRAM.filters):
+        assert ((bits >> number) & 1).astype(np.bool_).tolist() == passes(one, facts).tolist()
+    assert [one.bits for one in PROGRAM.with_bits(postings)] == bits.tolist()
+
+
+def test_rules_that_are_shadow_compile_to_nothing() -> None:
+    live = compile_rules(load_rules())
+    assert [one.rule.rule_id for one in live.entry_rules] == ["WIN_THRESHOLD"]
+    assert [one.rule.rule_id for one in live.window_rules] == ["WIN_STRUCTURED"]
+
+
+def test_state_is_kept_as_long_as_a_posting_in_time_can_look_back() -> None:
+    """DESIGN §7: the longest window and 45 days of lateness; a bucket of a month is open 30 days longer."""
+    assert compile_rules(load_rules()).kept_ms == 46 * DAY_MS
+    assert PROGRAM.kept_ms == max(45 + 90, 45 + 30 + 30) * DAY_MS
+
+
+def test_anchors_are_the_first_condition_that_only_grows_and_an_event() -> None:
+    anchors = {one.rule.rule_id: [anchor[1:] for anchor in one.anchors] for one in PROGRAM.window_rules}
+    assert anchors["WIN_STRUCTURED"] == [("sum", 100_000_000, DAY_MS)]
+    assert anchors["MANY_INSTRUMENTS"] == [("instrument_hash", 2, 30 * DAY_MS)]
+    assert anchors["FAST_RETURN"] == [("sum", 40_000_000, DAY_MS), ("count", 1, DAY_MS)]
+    assert anchors["PAYOUT_OVER_ODDS"] == [("count", 1, 45 * DAY_MS)]
+    assert anchors["DEBTOR"] == [("count", 1, DAY_MS)]
+
+
+def test_texts_are_kept_where_a_live_rule_asks_for_them() -> None:
+    assert (PROGRAM.keeps_wager, PROGRAM.keeps_instrument) == (True, True)
+    live = compile_rules(load_rules())
+    assert (live.keeps_wager, live.keeps_instrument) == (False, False)
+    assert len(live.filters) == 3
+
+
+def test_more_filters_than_bits_are_refused() -> None:
+    head, _, one = RULES_FILE.read_text("utf-8").partition("  - rule: WIN_THRESHOLD")
+    rule = one.partition("  - rule: ")[0].replace("from: 100_000_000", "from: {n}")
+    many = "".join(f"  - rule: R{n}{rule.replace('{n}', str(n + 1))}" for n in range(70))
+    features = head.partition("  - {feature: small")[0] + "rules:\n"
+    with pytest.raises(FileUnusable, match="too many rules are LIVE"):
+        compile_rules(parse_rules(features + many))

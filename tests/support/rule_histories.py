@@ -1,0 +1,200 @@
+"""Generated histories of one or two persons, the stage's alerts for them, and the rules with thresholds within reach.
+
+Reads     esep/rules.yaml
+Returns   `REACHABLE`: all its rules, LIVE, with thresholds that short histories reach; `histories`: postings in the
+          order of arrival; `alerts_of_stage`: what stands after all of them
+Promises  nothing arrives later than the stream waits for; within that any order, ties and corrections included
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from esep.codec import decode_one, encode_one
+from esep.rules import RULES_FILE, RuleSet, parse_rules
+from esep.schemas import schema
+from esep.stream_apps.alerts.stage import AlertsStage
+from esep.stream_apps.alerts.state import AlertsData
+from tests.support.stage_run import ASIDE, BINS, IINS, PARTITIONS, StageRun, cut
+
+if TYPE_CHECKING:
+    from esep.stream_apps.stage import Write
+    from tests.support.rule_oracle import Alerts, Posting
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+FROM_MS = int(datetime(2026, 3, 10, 19, tzinfo=UTC).timestamp() * 1000)  # Midnight in Almaty.
+LATE_MS_MAX = 44 * DAY_MS
+ALERT, LEDGER = schema("alert"), schema("ledger")
+LOWERED = (  # What is counted in rules.yaml, and what short histories can reach.
+    ("feature: wagers_at_night_6h, at_least: 20", "feature: wagers_at_night_6h, at_least: 2"),
+    ("feature: winnings_just_below_30d, at_least: 3", "feature: winnings_just_below_30d, at_least: 2"),
+    ("feature: instruments_30d, at_least: 5", "feature: instruments_30d, at_least: 2"),
+    ("feature: instruments_7d, at_least: 5", "feature: instruments_7d, at_least: 2"),
+    ("feature: instruments_30d, at_least: 10", "feature: instruments_30d, at_least: 3"),
+    ("feature: organizers_1h, at_least: 4", "feature: organizers_1h, at_least: 2"),
+    ("feature: organizers_24h, at_least: 6", "feature: organizers_24h, at_least: 3"),
+    ("feature: staked_60min, at_least: 50_000_000", "feature: staked_60min, at_least: 40_000_000"),
+    ("feature: staked_at_odds_24h, at_least: 100_000_000", "feature: staked_at_odds_24h, at_least: 40_000_000"),
+)
+
+
+SINCE = {
+    "  - rule: WIN_THRESHOLD": "2026-03-11",
+    "  - rule: WIN_STRUCTURED_SLOW": "2026-03-12",
+}  # Histories begin here.
+
+
+def _reachable() -> str:
+    text = RULES_FILE.read_text("utf-8").replace("mode: SHADOW", "mode: LIVE")
+    for given, lowered in (*LOWERED, *((rule, f"{rule}\n    since: {day}") for rule, day in SINCE.items())):
+        assert text.count(given) == 1, given
+        text = text.replace(given, lowered)
+    return text
+
+
+REACHABLE_TEXT = _reachable()
+REACHABLE: RuleSet = parse_rules(REACHABLE_TEXT)
+
+
+class Arrival(NamedTuple):
+    """A posting, and when it came."""
+
+    posting: Posting
+    received_ms: int
+
+
+LATE_MS = st.sampled_from([0, 0, 1, HOUR_MS, DAY_MS, 7 * DAY_MS, 20 * DAY_MS, LATE_MS_MAX])
+BETS = st.sampled_from(["w1", "w1", "w2"])
+INSTRUMENTS = st.sampled_from([None, "a" * 64, "b" * 64, "c" * 64])
+PAYOUTS = ("WINNING", "REFUND", "CASH_OUT")
+
+
+class Theme(NamedTuple):
+    """What a history is mostly about, so that short ones come near the thresholds of some rule."""
+
+    kinds: tuple[str, ...]
+    amounts: tuple[int, ...]
+    steps_ms: tuple[int, ...]
+    odds: tuple[int | None, ...] = (None, 1000, 1100, 1101, 2000, 2**31 - 1)
+
+
+SHORT_MS = (0, 0, 1, HOUR_MS - 1, HOUR_MS, HOUR_MS + 1, 6 * HOUR_MS - 1, 6 * HOUR_MS, DAY_MS - 1, DAY_MS, DAY_MS + 1)
+LONG_MS = (
+    *SHORT_MS, 7 * DAY_MS - 1, 7 * DAY_MS, 30 * DAY_MS - 1, 30 * DAY_MS, 45 * DAY_MS - 1, 45 * DAY_MS,
+    90 * DAY_MS - 1, 90 * DAY_MS,
+)  # fmt: skip
+TURNOVER = (50_000_000, 49_999_999, 45_000_000, 40_000_000)
+THEMES = (
+    Theme(("WAGER", "WAGER", *PAYOUTS, "DEPOSIT", "WITHDRAWAL"), (100_000_000, 50_000_000, 10_000_000, 1), LONG_MS),
+    Theme(
+        ("WINNING",), (100_000_000, 99_999_999, 90_000_000, 80_000_000, 79_999_999, 50_000_000, 33_333_334, 1), LONG_MS
+    ),
+    Theme(("WAGER", *PAYOUTS), TURNOVER, (0, 1, HOUR_MS - 1, HOUR_MS), (1000, 1100, 1101, 1200)),
+    Theme(("WAGER", "WINNING"), (10_500_000, 10_499_999, 10_000_000, 105), LONG_MS, (1000, 1050, 2**31 - 1)),
+)
+
+
+@st.composite
+def _chain(draw: st.DrawFn, sequence: int, near_ms: int, theme: Theme) -> list[Posting]:
+    """Draw an entry with up to two corrections, which may change anything or move it to the other person."""
+    chain: list[Posting] = []
+    now: Posting | None = None
+    organizer_bin = draw(st.sampled_from(BINS))
+    for revision in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
+        if now is not None:
+            chain.append({**now, "revision": revision, "leg": -1, "amount_tiyn": -now["amount_tiyn"]})
+        was, now = now, None
+        if revision == 0 or draw(st.booleans()):
+            kind = draw(st.sampled_from(theme.kinds))
+            now = {
+                "iin": IINS[draw(st.sampled_from([0, 0, 0, 1]))],
+                "entry_id": f"{organizer_bin}/desk-1/{sequence}",
+                "organizer_bin": organizer_bin,
+                "revision": revision,
+                "leg": 1,
+                "event_type": "PAYOUT" if kind in PAYOUTS else kind,
+                "kind": kind if kind in PAYOUTS else None,
+                "occurred_ms": near_ms + draw(st.sampled_from([0, 0, 1])),
+                "amount_tiyn": draw(st.sampled_from(theme.amounts)),
+                "odds_milli": draw(st.sampled_from(theme.odds)) if kind == "WAGER" else None,
+                "flags": draw(st.sampled_from([0, 0, 0, 1, 2, 4, 8, 16, 31])),
+                "instrument_hash": draw(INSTRUMENTS),
+                "wager_id": "" if kind in {"DEPOSIT", "WITHDRAWAL"} else draw(BETS),
+            }
+            if was is not None and draw(st.booleans()):  # Only one thing is put right.
+                part = draw(st.sampled_from(["amount_tiyn", "iin", "instrument_hash"]))
+                now = {**was, "revision": revision, part: now[part]}
+            chain.append(now)
+    return chain
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Arrival]:
+    """Draw postings in the order of their arrival."""
+    theme = draw(st.sampled_from(THEMES))
+    at_ms, arrivals = FROM_MS + draw(st.sampled_from([0, -1, 5 * HOUR_MS, 6 * HOUR_MS])), []
+    for sequence in range(1, draw(st.integers(2, 9))):
+        at_ms += draw(st.sampled_from(theme.steps_ms))
+        chain = draw(_chain(sequence, at_ms, theme))
+        arrivals += [Arrival(posting, posting["occurred_ms"] + draw(LATE_MS)) for posting in chain]
+    return sorted(draw(st.permutations(arrivals)), key=lambda one: one.received_ms)
+
+
+def placed(arrivals: list[Arrival]) -> list[Posting]:
+    """Return the postings with their places in the ledger: partition by person, offset by arrival."""
+    return [
+        {**one.posting, "ledger_partition": IINS.index(one.posting["iin"]) % PARTITIONS, "ledger_offset": offset}
+        for offset, one in enumerate(arrivals)
+    ]
+
+
+@dataclass
+class RuleRun(StageRun[AlertsData, Arrival]):
+    """The stage with these rules; keeps the last revision of each alert."""
+
+    stage: AlertsStage = field(default_factory=lambda: AlertsStage(REACHABLE))
+    latest: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def person_of(self, posting: Arrival) -> int:
+        return IINS.index(posting.posting["iin"])
+
+    def message_of(self, offset: int, posting: Arrival) -> bytes:
+        totals = {name: 0 for name in LEDGER.fields if name.startswith(("person_", "organizer_year", "organizer_ever"))}
+        fields = {**posting.posting, "occurred_at": posting.posting["occurred_ms"]}
+        del fields["occurred_ms"]
+        return encode_one({
+            **totals, **ASIDE, "row": offset + 1, "received_at": posting.received_ms, "cause_topic": "accepted",
+            "cause_partition": 0, "cause_offset": offset, "origin_partition": 0, "origin_offset": offset,
+            "origin_topic": f"organizer.{fields['organizer_bin']}.events", "selections": [],
+            "sequence": int(fields["entry_id"].rpartition("/")[2]), **fields,
+        }, LEDGER)  # fmt: skip
+
+    def keep(self, write: Write) -> None:
+        for value in write.values:
+            record = decode_one(value or b"", ALERT)
+            self.latest[record["alert_id"]] = record
+
+    def standing(self) -> Alerts:
+        """Return what is open after all."""
+        return {
+            (record["rule_id"], record["iin"], record["bucket"]): (
+                [
+                    (one["entry_id"], one["revision"], one["leg"], round(one["occurred_at"].timestamp() * 1000),
+                     one["amount_tiyn"], one["ledger_partition"], one["ledger_offset"]) for one in record["evidence"]
+                ],
+                [(one["name"], one["value"], one["threshold"]) for one in record["observations"]],
+            )
+            for record in self.latest.values() if record["status"] != "WITHDRAWN"
+        }  # fmt: skip
+
+
+def alerts_of_stage(arrivals: list[Arrival], cuts: list[int]) -> Alerts:
+    """Return what the stage lets stand after all arrivals, in polls that begin at these places."""
+    run = RuleRun()
+    for poll in cut(arrivals, cuts):
+        run.feed(poll)
+    return run.standing()

@@ -14,8 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
+
+from esep.yaml_text import from_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,7 +70,7 @@ class Guarantee(BaseModel):
 
 @cache
 def _declared() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "guarantees.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = from_yaml((ROOT / "docs" / "guarantees.yaml").read_text(encoding="utf-8"))
     return content
 
 

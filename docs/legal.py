@@ -19,10 +19,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from esep.codes import REJECT_CODES
+from esep.yaml_text import from_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("schemas", "esep", "producers", "stream_apps", "sinks", "embedded", "gateway", "cli")
@@ -52,7 +52,7 @@ class Place(NamedTuple):
 
 @cache
 def _declared() -> dict[str, object]:
-    content: dict[str, object] = yaml.safe_load((ROOT / "docs" / "legal.yaml").read_text(encoding="utf-8"))
+    content: dict[str, object] = from_yaml((ROOT / "docs" / "legal.yaml").read_text(encoding="utf-8"))
     return content
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from esep.clock import ALMATY
 from esep.errors import FileUnusable
+from esep.yaml_text import from_yaml
 
 HOLIDAYS_FILE = Path(__file__).with_name("holidays.yaml")
 _DAY = timedelta(days=1)
@@ -144,7 +145,7 @@ def _next_free(holiday: date, off: set[date], worked: frozenset[date]) -> date:
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return _File.model_validate(from_yaml(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise FileUnusable(f"the calendar {path} cannot be read", detail=error.strerror or "") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from esep.yaml_text import from_yaml
 
 EVENT_TYPES = ("WAGER", "PAYOUT", "DEPOSIT", "WITHDRAWAL")  # What moves money; each is a record of its own.
 CHANNELS = ("ONLINE", "RETAIL")
@@ -59,7 +60,7 @@ class RejectCode(BaseModel):
 
 
 _DECLARED = Path(__file__).with_name("codes.yaml").read_text(encoding="utf-8")
-REJECT_CODES = TypeAdapter(tuple[RejectCode, ...]).validate_python(yaml.safe_load(_DECLARED))
+REJECT_CODES = TypeAdapter(tuple[RejectCode, ...]).validate_python(from_yaml(_DECLARED))
 INTERNAL = "INTERNAL"  # What our own code could not process (DESIGN §4).
 BY_CODE = {code.code: code for code in REJECT_CODES}
 PRECEDENCE = {code.code: place for place, code in enumerate(REJECT_CODES)}

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from esep.yaml_text import from_yaml
 
 
 class FlagCode(BaseModel):
@@ -33,7 +34,5 @@ class FlagCode(BaseModel):
 
 
 _DECLARED = Path(__file__).with_name("flags.yaml").read_text(encoding="utf-8")
-FLAG_CODES = tuple(
-    sorted(TypeAdapter(list[FlagCode]).validate_python(yaml.safe_load(_DECLARED)), key=lambda code: code.bit)
-)
+FLAG_CODES = tuple(sorted(TypeAdapter(list[FlagCode]).validate_python(from_yaml(_DECLARED)), key=lambda code: code.bit))
 FLAGS = {code.flag: code.bit for code in FLAG_CODES}

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from esep.errors import FileUnusable
 from esep.identifiers import is_bin
+from esep.yaml_text import from_yaml
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -110,7 +111,7 @@ def load_register(path: Path) -> Register:
 def read_yaml(path: Path, model: type[M], what: str, hint: str) -> M:
     """Return what a YAML file says; FileUnusable says where it is wrong. what: the file's name in texts."""
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(from_yaml(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise FileUnusable(f"{what} {path} cannot be read", detail=error.strerror or "", hint=hint) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

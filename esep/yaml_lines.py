@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from esep.errors import FileUnusable
+from esep.yaml_text import LOADER, from_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,7 +68,7 @@ class Lines:
 def read_lines(text: str, what: str) -> tuple[object, Lines]:
     """Return what a text says, and where; FileUnusable if it is not YAML. what: the file's name in texts."""
     try:
-        return yaml.safe_load(text), Lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        return from_yaml(text), Lines(yaml.compose(text, LOADER))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1

@@ -42,6 +42,7 @@ from esep.codes import (
 from esep.errors import MappingInvalid
 from esep.identifiers import is_bin
 from esep.schemas import newest
+from esep.yaml_text import from_yaml
 
 LAST_BET_YESTERDAY = "last-bet-yesterday"
 SHIFT_DAYS_MAX = 36_600  # A hundred years; what is larger is a slip.
@@ -284,7 +285,7 @@ def load_mapping(name_or_path: str) -> Mapping:
     """Return an included mapping by its name, or one from a file; MappingInvalid says what is wrong and where."""
     path = _INCLUDED / f"{name_or_path}.yaml" if name_or_path in included_mappings() else Path(name_or_path)
     try:
-        return Mapping.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Mapping.model_validate(from_yaml(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise MappingInvalid(
             f"the mapping {name_or_path} cannot be read",

@@ -13,10 +13,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from esep.codes import BY_CODE, RejectCode
+from esep.yaml_text import from_yaml
 
 Language = Literal["en", "ru", "kk"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -37,7 +37,7 @@ class RowCode(BaseModel):
 
 
 _DECLARED = Path(__file__).with_name("row_codes.yaml").read_text(encoding="utf-8")
-ROW_CODES = TypeAdapter(tuple[RowCode, ...]).validate_python(yaml.safe_load(_DECLARED))
+ROW_CODES = TypeAdapter(tuple[RowCode, ...]).validate_python(from_yaml(_DECLARED))
 _ALL: dict[str, RowCode | RejectCode] = {**BY_CODE, **{code.code: code for code in ROW_CODES}}
 if len(_ALL) != len(BY_CODE) + len(ROW_CODES):
     raise ImportError("a code of a row has the name of another code")

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from esep.yaml_text import from_yaml
 
 Language = Literal["kk", "ru", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -49,7 +50,7 @@ class Words(BaseModel):
     source: str
 
 
-_FILE = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
+_FILE = from_yaml(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
 _WORDS = {language: Words.model_validate(_FILE[language]) for language in LANGUAGES}
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from esep.clock import ALMATY
 from esep.codes import BY_CODE
 from esep.sinks.clickhouse.lines import Line, almaty
 from esep.sinks.clickhouse.notices.facts import LATE_MIN, USUAL_DAYS
+from esep.yaml_text import from_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ class _Words(BaseModel):
     outages_reason: str
 
 
-_FILE = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
+_FILE = from_yaml(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
 _WORDS = {language: _Words.model_validate(_FILE[language]) for language in LANGUAGES}
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from esep.codes import PAYMENT_METHODS
@@ -19,6 +18,7 @@ from esep.sinks.clickhouse.reports.forms import FORMS, TABLES
 from esep.sinks.clickhouse.reports.movements import INSIDE, MOVEMENTS
 from esep.sinks.clickhouse.reports.signs import SIGNS
 from esep.sinks.clickhouse.reports.statistics import BRACKETS
+from esep.yaml_text import from_yaml
 
 Language = Literal["kk", "ru", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -71,7 +71,7 @@ class Words(BaseModel):
         return self
 
 
-_FILE = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
+_FILE = from_yaml(Path(__file__).with_name("words.yaml").read_text(encoding="utf-8"))
 _WORDS = {language: Words.model_validate(_FILE[language]) for language in LANGUAGES}
 
 

@@ -109,7 +109,8 @@ def _load(line: Line, *, is_whole: bool) -> None:
         new = [offset for offset in line.offsets[source] if offset >= start]
         values = encode(pl.concat(frames).tail(len(new)), schema(table.record))
         rows = rows_of(Records(source, new, list(values)), None)
-        pending = Pending(start, new[-1], len(new), table.layout, int(time.time()))
+        layout = store.layout(table) + store.closed(table).layout
+        pending = Pending(start, new[-1], len(new), layout, int(time.time()))
         for month in list(rows.months())[: None if is_whole else 1]:
             store.insert(table, token(source, pending, month, table.name), rows.block(month))
         marks[source] = Mark(new[-1] + 1) if is_whole else Mark(start, pending.encode())

@@ -18,7 +18,7 @@ import polars as pl
 from esep.settings import Settings
 from esep.sinks.clickhouse.client import connect
 
-_LOOK_EVERY_S = 0.02  # Each look takes a few milliseconds of its own.
+LOOK_EVERY_S = 0.02  # Each look takes a few milliseconds of its own, and more as the ledger grows.
 _LAST_ROWS = "SELECT cause_partition AS lane, max(row) AS row FROM ledger GROUP BY lane"
 _SEEN_COLUMNS = pl.Schema({"lane": pl.Int64, "row": pl.Int64, "seen_ns": pl.Int64})
 _LEDGER_COLUMNS = pl.Schema(
@@ -36,8 +36,9 @@ _LEDGER = "SELECT organizer_bin, stream_id, sequence, cause_partition AS lane, r
 class Observer:
     """Watches while its context is open."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, look_every_s: float = LOOK_EVERY_S) -> None:
         self._settings = settings
+        self._look_every_s = look_every_s
         self._seen: list[tuple[int, int, int]] = []  # lane, last row, instant (ns) at which it was first seen
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="observer")
@@ -73,7 +74,7 @@ class Observer:
                     self._seen.append((lane, row, time.time_ns()))
             if ended:
                 break
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(self._look_every_s)
         client.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,20 +24,12 @@ from esep.stream_apps.batches import (
 from tests.support.kafka_topics import CountTopics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tests.support.brokers import Broker
 
-# Where a broker or the machine rests in the midst of a request, aiokafka leaves connections open when it is stopped;
-# Python warns once they are collected. `_collected` sees to it that this is here.
-pytestmark = [pytest.mark.kafka, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+pytestmark = pytest.mark.kafka
 WAIT_S = 30.0
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 class Feed:

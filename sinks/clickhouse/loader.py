@@ -5,9 +5,10 @@ Writes    tables ledger, rejected, alerts, receipts; the offsets of the group `l
 Promises  a record is a row once its offset is committed, and is one row, whatever is killed, stopped or repeated when;
           what cannot be put right stops the process with the error's exit code (DESIGN §5; box: sinks/clickhouse)
 
-Two threads. The first fetches, decodes and talks to the group; the second inserts (`inserting`). A round, for all
-partitions of one fetch; `pending` says why each step is as it is:
-  1. decode, look for gaps, cut by month: nothing has been said to anybody yet, and the round before may be on its way
+Two threads. The first fetches, decodes and talks to the group; the second inserts (`inserting`). A round (`pending`
+says why each step is as it is):
+  1. decode what has its turn (`turns`), look for gaps, cut by month: nothing has been said to anybody yet, and the
+     round before may be on its way
   2. wait until the round before is inserted, and found in the tables: an engine was seen to acknowledge an insert that
      it had refused
   3. commit, in one request, the offsets behind the round before and, in their metadata, each partition's new range
@@ -41,6 +42,7 @@ from esep.sinks.clickhouse.pending import EARLIEST, Pending, resume
 from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.store import Held, Store
 from esep.sinks.clickhouse.tables import subscription
+from esep.sinks.clickhouse.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -133,6 +135,7 @@ class Loader(Closing):
         self._second = second
         self._now_s = now_s
         self._round: Round | None = None
+        self._turns = Turns(settings.loader_rows_max)  # What is fetched and not decoded yet.
         self._next: dict[TopicPartition, int] = {}  # Of each assigned partition the next offset to decode.
         self._last_rows: dict[TopicPartition, dict[TopicPartition, int]] = {}  # Per cause, of all offsets below.
         self._held: dict[TopicPartition, Held] = {}  # What the tables hold of it, the round in progress excepted.
@@ -169,7 +172,8 @@ class Loader(Closing):
 
     def _load(self, fetched: list[Records]) -> None:
         """One round up to where the second thread goes on with it."""
-        ranges = [self._range_of(records) for records in fetched if records.source in self._next]
+        ours = [records for records in fetched if records.source in self._next]
+        ranges = [self._range_of(records) for records in self._turns.take(ours)]
         if ranges:
             self._on_step("decoded")
         self._advance(ranges)
@@ -291,12 +295,14 @@ class Loader(Closing):
     def _look_around(self) -> None:
         """Once a second: commit offsets behind markers that no record follows, and write the status.
 
-        Not of partitions that are being inserted: there the offset stays before the noted range.
+        Not of partitions that are being inserted, where the offset stays before the noted range, nor of those that wait
+        for their turn.
         """
         if time.monotonic() < self._looked_at + STATUS_S:
             return
         self._looked_at = time.monotonic()
         busy = {one.source for one in self._round.ranges} if self._round is not None else set()
+        busy |= self._turns.sources
         positions = self._group.positions(self._next)
         behind = {
             source: offset for source, offset in positions.items() if offset > self._next[source] and source not in busy
@@ -312,6 +318,7 @@ class Loader(Closing):
         Its last request is waited for. Raises what only it knows: a broken invariant.
         """
         error = self._round.inserted.exception() if self._round is not None else None
+        self._turns.clear()
         self._round, self._next, self._last_rows, self._held, self._ready = None, {}, {}, {}, False
         if error is not None and not isinstance(error, Superseded | SinkUnavailable):
             raise error

@@ -51,7 +51,7 @@ class ReceiptSigner:
 
     def __init__(self, key: SigningKey, now_ms: Callable[[], int]) -> None:
         self._key = key
-        self._certificate = key.certificate_der
+        self._key_id, self._certificate = key.key_id, key.certificate_der
         self._now_ms = now_ms
 
     def sign(self, section: Batch, content: dict[str, Any], row: int) -> bytes:
@@ -69,7 +69,7 @@ class ReceiptSigner:
         told = told_of(section, content, row)
         outside = {
             "issued_at": issued_ms,
-            "key_id": self._key.key_id,
+            "key_id": self._key_id,
             "certificate": self._certificate,
             "signature": self._key.key.sign(bytes.fromhex(told["content_sha256"])),
         }

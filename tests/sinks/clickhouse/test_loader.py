@@ -38,12 +38,13 @@ from esep.sinks.clickhouse.retention.removed import Closed
 from esep.sinks.clickhouse.rollups import differences
 from esep.sinks.clickhouse.store import Held
 from esep.sinks.clickhouse.tables import LEDGER_TABLE, TABLES
-from esep.topics import LEDGER, REJECTED, events_topic
+from esep.sinks.clickhouse.turns import Turns, _joined
+from esep.topics import LEDGER, REJECTED, events_topic, receipts_topic
 from tests.sinks.line import BINS, Line, rejected
 from tests.support.examples import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from esep.sinks.clickhouse.tables import Table
     from tests.sinks.line import Servers
@@ -55,7 +56,7 @@ VALUES = [encode_one(record, schema("rejected")) for record in rejected(40, bin_
 
 FAULTS = (
     *("kill before commit", "kill after commit", "fence", "rebalance", "doubt", "kill between steps"),
-    *("kill while inserting", "kill after insert", "lose request", "lose answer", "swallow", "half"),
+    *("kill while inserting", "kill after insert", "lose request", "lose answer", "swallow", "half", "hold back"),
 )
 
 
@@ -337,6 +338,19 @@ class FakeStore:
         pass
 
 
+class SlowTurns(Turns):
+    """Lets what was fetched wait for a later round as often as the adversary likes."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(0)
+        self.world = world
+
+    def take(self, fetched: Iterable[Records]) -> list[Records]:
+        for records in fetched:
+            self._waiting.setdefault(records.source, []).append(records)
+        return [] if self.world.fault("hold back") else [_joined(self._waiting.pop(one)) for one in [*self._waiting]]
+
+
 class Impatient(threading.Event):
     """A stop that is set once all is loaded; waits for nothing."""
 
@@ -379,6 +393,7 @@ def _run(world: World) -> None:
     world.dead, world.second = False, Second(world)
     store, stop = FakeStore(world), Impatient(world)
     with Loader(Settings(), store, read, stop, on_step, world.second, lambda: world.now_s) as loader:  # type: ignore[arg-type]
+        loader._turns = SlowTurns(world)
         loader.run([REJECTED], join)  # type: ignore[arg-type]
 
 
@@ -586,6 +601,21 @@ def test_offset_behind_markers_is_committed_but_not_past_a_range_that_is_being_i
         loader._round = Round([one], SimpleNamespace(exception=lambda: None))  # type: ignore[arg-type, list-item]
         loader._look_around()
         assert (world.committed, loader._next) == (Mark(12), {SOURCE: 12})
+
+
+def test_offset_is_not_committed_past_what_waits_for_its_turn() -> None:
+    """It has been fetched, so the position is behind it, and no round has taken it."""
+    receipts = TopicPartition(receipts_topic(BINS[0]), 0)
+    world = World([])
+    with Loader(Settings(), FakeStore(world), None, threading.Event(), lambda _: None, Second(world)) as loader:  # type: ignore[arg-type]
+        group = loader._group = FakeGroup(world, lambda _: {}, lambda: None)
+        group.is_member, group.position = True, 12
+        loader._next = {SOURCE: 12, receipts: 9}
+        loader._turns._waiting[receipts] = [Records(receipts, [9], [b""])]
+        loader._look_around()
+        assert (world.committed, loader._next) == (None, {SOURCE: 12, receipts: 9})
+        loader._forget()
+        assert not loader._turns.sources
 
 
 def test_adversary_does_all_that_he_can() -> None:

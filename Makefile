@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo up down test check properties parity safeguards chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages golden conformance-java lock clean
 
@@ -29,10 +31,10 @@ up: setup  ## Start the line on this machine and stay (stop with make down)
 down:  ## Stop what make up started
 	$(BIN)/esep down
 
-test: setup  ## All tests, checks of style and types included
-	POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 4
+test: setup  ## All tests, checks of style and types included; properties on half their examples
+	ESEP_EXAMPLES=0.5 POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 4
 
-properties: setup  ## The properties alone, each on ten times as many examples as in make test
+properties: setup  ## The properties alone, each on twenty times as many examples as in make test
 	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)
 
 IDS ?=
@@ -78,8 +80,9 @@ pages: setup  ## Write the pages that are made from declarations
 golden: setup  ## Write the golden records and vectors for clients in other languages
 	$(BIN)/python -m conformance
 
-conformance-java:  ## Read the golden files with Apache's own Java libraries (needs Java 17 and Maven)
+conformance-java: setup  ## Read the golden files with Apache's own Java libraries (needs Java 17 and Maven)
 	mvn --batch-mode --quiet --file conformance/java/pom.xml compile exec:java -Dexec.args="$(CURDIR)"
+	ESEP_JAVA=all $(BIN)/python -m pytest tests/conformance/test_java.py
 
 lock: setup  ## Write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -27,6 +28,7 @@ JAVA = ROOT / "conformance" / "java"
 ORGANIZER, PARTITIONS = "940140000385", 4
 MISSING = [name for name in ("javac", "mvn") if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"Java's check of the golden files needs {' and '.join(MISSING)}")
+WHOLE = pytest.mark.skipif(os.environ.get("ESEP_JAVA") != "all", reason="`make conformance-java` runs it")
 
 
 def run(main_class: str, build: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -57,6 +59,7 @@ def test_java_agrees_on_every_record_partition_instrument_receipt_and_proof(buil
     assert "proofs 9" in answer.stdout
 
 
+@WHOLE
 def test_java_notices_what_differs(build: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "conformance", tmp_path / "conformance", ignore=shutil.ignore_patterns("java"))
@@ -105,6 +108,7 @@ def only_message(bootstrap_servers: str) -> ck.Message:
 
 
 @pytest.mark.kafka
+@WHOLE
 def test_example_of_the_page_sends_what_intake_takes(own_broker: str, build: Path) -> None:
     """Clauses O9-4.2, O9-4.3: the bytes, key and partition of Kafka's own Java client pass every check."""
     schema = str(ROOT / "schemas" / "wager" / "v1.avsc")

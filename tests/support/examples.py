@@ -1,4 +1,4 @@
-"""How many examples a property is tried on: few in `make test`, ten times as many in `make properties`.
+"""How many examples a property is tried on: half of its count in `make test`, ten times it in `make properties`.
 
 Reads     ESEP_EXAMPLES, by which all counts are multiplied
 Returns   `examples`
@@ -13,5 +13,5 @@ _TIMES = float(os.environ.get("ESEP_EXAMPLES", "1"))
 
 
 def examples(count: int) -> int:
-    """Return how many examples to try where `make test` tries `count`."""
+    """Return how many examples to try where a file run by itself tries `count`."""
     return max(1, round(count * _TIMES))

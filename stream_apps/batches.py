@@ -36,12 +36,16 @@ if TYPE_CHECKING:
 
     from esep.stream_apps.stage import Batch
 
-# While one request waits at a broker no other goes there, so a long wait holds back the rest. While nothing comes there
-# is no rest, and a request every 20 ms would cost worker and broker a tenth of a core.
-FETCH_WAIT_MS_MAX = 20
+# Under traffic a request waits at the broker while the stage rests, so that it brings all that has come by then: what
+# it brought at once would lie here, and what came after it would wait for the next one. While nothing comes there is no
+# rest: a lone record is answered with at once, and asking every 20 ms would cost worker and broker a tenth of a core.
+GATHER_BYTES = 1 << 20
+FETCH_WAIT_MS_MIN = 20
 IDLE_FETCH_WAIT_MS_MAX = 500
 IDLE_AFTER_S = 1.0
 PARTITION_FETCH_BYTES_MAX = 4 << 20  # Per partition and request; a larger single record still comes through (KIP-74).
+REST = 4.0  # A poll has this many times as long to gather as the last one took: what is fixed about a poll then never
+REST_S_MAX = 0.2  # takes more than a quarter of a core. At most so long: a poll that takes longer is large, not dear.
 PATIENCE_S = 1.0  # How long a wait for records may last before the worker looks whether it is to stop.
 REQUEST_TIMEOUT_MS = 40_000  # Of one request to a broker; must be longer than the session time-out.
 IDLE_MS_MAX = 300_000  # A worker that asks for no records so long leaves the group: it hangs.
@@ -53,8 +57,8 @@ class Limits:
     """When a poll is full, and how fast a worker is missed.
 
     records_max, bytes_max: a poll takes no further record batch once it holds so many (keys and values).
-    spacing_ms: time between the takings of two polls while polls are not full, so that a transaction holds many
-    records under traffic; a lone record waits for nothing.
+    spacing_ms: the least time between the takings of two polls while polls are not full, so that a transaction holds
+    many records under traffic (see `REST`); a lone record waits for nothing.
     session_timeout_ms: silence after which the broker gives a worker's partitions to others.
     """
 
@@ -111,6 +115,7 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust carries no types
         security: Mapping[str, str] = PLAIN,
     ) -> None:
         self.limits = limits
+        self.work_s = 0.0  # What the last poll took, from being handed over to its commit.
         self.security = security
         self.on_assigned = on_assigned
         self.on_failed = on_failed
@@ -182,21 +187,34 @@ class RebalanceListener(driver.ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka carries no types
-    """aiokafka's fetcher, whose requests wait longer at the broker when no records have come for a while.
+    """aiokafka's fetcher, whose requests wait at the broker for as long as the stage rests.
 
-    taken_at: when records were last taken, on the monotonic clock.
+    taken_at: when records were last taken, on the monotonic clock. rest_s: how long to rest after that.
     """
 
     taken_at = 0.0
+    rest_s = 0.0
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._records) or time.monotonic() < self.taken_at + IDLE_AFTER_S
 
     @property
     def _fetch_max_wait_ms(self) -> int:
         """What the next request says: aiokafka asks for it when it makes one."""
-        is_busy = self._records or time.monotonic() < self.taken_at + IDLE_AFTER_S
-        return FETCH_WAIT_MS_MAX if is_busy else IDLE_FETCH_WAIT_MS_MAX
+        return max(FETCH_WAIT_MS_MIN, round(self.rest_s * 1000)) if self._is_busy else IDLE_FETCH_WAIT_MS_MAX
 
     @_fetch_max_wait_ms.setter
     def _fetch_max_wait_ms(self, _: int) -> None:
+        """Take no notice of what aiokafka was told."""
+
+    @property
+    def _fetch_min_bytes(self) -> int:
+        """Likewise; fewer bytes than these wait until the time is over."""
+        return GATHER_BYTES if self._is_busy and self.rest_s > 0 else 1
+
+    @_fetch_min_bytes.setter
+    def _fetch_min_bytes(self, _: int) -> None:
         """Take no notice of what aiokafka was told."""
 
 
@@ -301,10 +319,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return bool(fetcher._records)
 
     async def _space(self, fetcher: PatientFetcher) -> None:
-        wait_s = fetcher.taken_at + self.app.limits.spacing_ms / 1000 - time.monotonic()
+        wait_s = fetcher.taken_at + fetcher.rest_s - time.monotonic()
         if wait_s > 0 and not self._full:
             await asyncio.sleep(wait_s)
         fetcher.taken_at = time.monotonic()
+        fetcher.rest_s = max(self.app.limits.spacing_ms / 1000, min(REST * self.app.work_s, REST_S_MAX))
 
     def _take(self, fetcher: PatientFetcher) -> Poll | None:
         """Take records from the fetcher and stamp them, without a pause in between."""

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import signal
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -179,7 +180,9 @@ class Worker(Generic[S]):
             async for poll in polls:
                 try:
                     await self._catch_up(max(max(batch.timestamps_ms) for batch in poll.batches))
+                    began_at = time.monotonic()
                     self._on_poll(poll)
+                    app.work_s = time.monotonic() - began_at
                 except Exception as failure:  # noqa: BLE001  # Faust would acknowledge the poll and go on.
                     self._fail(failure)
 

@@ -72,7 +72,8 @@ class Inserter:
     """The way into the tables. One thread at a time calls it.
 
     confirm: called before each insert with what is noted; returns once the assignment is confirmed, raises what stops
-    the round if it is not in force. on_step: called with `inserted` after each insert.
+    the round if it is not in force. on_step: called with `inserted` after each insert. took_s: how long the last `load`
+    took.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Inserter:
         self._stop = stop
         self._confirm = confirm
         self._on_step = on_step
+        self.took_s = 0.0
 
     def load(self, ranges: list[Range], held: Mapping[TopicPartition, Held]) -> dict[TopicPartition, Held]:
         """Insert the ranges, which are noted; return what the tables hold of their partitions then.
@@ -95,11 +97,14 @@ class Inserter:
         held: what the tables held before. Raises SinkUnavailable if a month that was inserted is not there, or if
         ClickHouse does not answer in time: what is missing is inserted at the next start, for the ranges are noted.
         """
+        began_at = time.monotonic()
         marks = {one.source: one.noted for one in ranges}
         for one in ranges:
             self._insert(one, marks)
         now = self.held([one.source for one in ranges])
-        return {one.source: self._verified(one, held[one.source], now[one.source]) for one in ranges}
+        verified = {one.source: self._verified(one, held[one.source], now[one.source]) for one in ranges}
+        self.took_s = time.monotonic() - began_at
+        return verified
 
     def complete(self, one: Range) -> None:
         """Send once more, under its tokens, what the table holds already: roll-ups that lack it get it.

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 STOP_S_MAX = 90.0  # More than an insert's and a commit's own limits; what was noted is repeated at the next start.
 LOOKS_MAX = 20
+REST = 2.0  # A round gathers this many times as long as the last one was being inserted: what is fixed about an insert
+REST_S_MAX = 0.5  # would else take all that ClickHouse has. At most so long: what takes longer is large, not dear.
 STATUS_S = 1.0  # The status file, and offsets behind markers alone, are written at most once a second.
 
 
@@ -150,7 +152,7 @@ class Loader(Closing):
         self._group = join(self._settings, topics, on_assigned=self._recover, on_revoked=self._forget)
         self._has_joined = True
         while not self._stop.is_set():
-            fetched = self._group.fetch(self._settings.loader_rows_max, self._settings.loader_wait_ms / 1000)
+            fetched = self._group.fetch(self._settings.loader_rows_max, self._gather_s())
             self._unless_superseded(partial(self._load, fetched))
         self._unless_superseded(partial(self._advance, []))
 
@@ -163,6 +165,9 @@ class Loader(Closing):
         if self._has_joined:
             self._group.close()
         self._store.close()
+
+    def _gather_s(self) -> float:
+        return max(self._settings.loader_wait_ms / 1000, min(REST * self._inserter.took_s, REST_S_MAX))
 
     def _unless_superseded(self, step: Callable[[], None]) -> None:
         try:

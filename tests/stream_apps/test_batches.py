@@ -12,9 +12,11 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from esep.stream_apps.batches import (
-    FETCH_WAIT_MS_MAX,
+    FETCH_WAIT_MS_MIN,
+    GATHER_BYTES,
     IDLE_AFTER_S,
     IDLE_FETCH_WAIT_MS_MAX,
+    REST,
     Assignment,
     BatchApp,
     Limits,
@@ -257,19 +259,39 @@ def test_transport_commits_no_offsets(topics: CountTopics) -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "taken_s_ago", "wait_ms"),
+    ("records", "taken_s_ago", "rest_s", "wait_ms", "min_bytes"),
     [
-        ({}, IDLE_AFTER_S + 1, IDLE_FETCH_WAIT_MS_MAX),
-        ({}, 0, FETCH_WAIT_MS_MAX),
-        ({"a partition": "records"}, IDLE_AFTER_S + 1, FETCH_WAIT_MS_MAX),
+        ({}, IDLE_AFTER_S + 1, 0.1, IDLE_FETCH_WAIT_MS_MAX, 1),
+        ({}, 0, 0.1, 100, GATHER_BYTES),
+        ({}, 0, 0.0, FETCH_WAIT_MS_MIN, 1),
+        ({"a partition": "records"}, IDLE_AFTER_S + 1, 0.1, 100, GATHER_BYTES),
     ],
 )
-def test_requests_wait_long_at_the_broker_only_while_nothing_comes(
-    records: dict[str, str], taken_s_ago: float, wait_ms: int
+def test_requests_wait_long_at_the_broker_while_nothing_comes_and_for_more_while_the_stage_rests(
+    records: dict[str, str], taken_s_ago: float, rest_s: float, wait_ms: int, min_bytes: int
 ) -> None:
     fetcher = object.__new__(PatientFetcher)
-    fetcher._records, fetcher.taken_at = records, time.monotonic() - taken_s_ago
-    assert fetcher._fetch_max_wait_ms == wait_ms
+    fetcher._records, fetcher.taken_at, fetcher.rest_s = records, time.monotonic() - taken_s_ago, rest_s
+    assert (fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes) == (wait_ms, min_bytes)
+
+
+def test_dear_polls_are_taken_less_often(topics: CountTopics) -> None:
+    """A stage that takes 30 ms for each poll has 120 ms to gather the next one."""
+
+    async def test() -> None:
+        async with feed_of(topics, spacing_ms=0) as feed:
+            await feed.wait_until(lambda: bool(feed.assignments))
+            feed.app.work_s = 0.03
+            await feed.app.open(feed.assignments[0], {topics.source(n): 0 for n in range(4)})
+            taken: list[float] = []
+            for count in range(1, 9):
+                await asyncio.to_thread(topics.send, 4)
+                await feed.wait_until(lambda count=count: feed.records() == 4 * count)  # type: ignore[misc]
+                taken.append(time.monotonic())
+            assert len(feed.polls) >= 8
+            assert taken[-1] - taken[1] > 6 * 0.03 * REST * 0.9
+
+    run(test)
 
 
 def test_requests_of_an_app_are_patient(topics: CountTopics) -> None:

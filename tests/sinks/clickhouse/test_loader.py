@@ -32,7 +32,7 @@ from esep.sinks.clickhouse import inserting
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records
 from esep.sinks.clickhouse.group import QUEUE_KBYTES, Mark, Superseded, _configuration
-from esep.sinks.clickhouse.loader import Loader, Round
+from esep.sinks.clickhouse.loader import REST_S_MAX, Loader, Round
 from esep.sinks.clickhouse.pending import Committed, Pending
 from esep.sinks.clickhouse.retention.removed import Closed
 from esep.sinks.clickhouse.rollups import differences
@@ -616,6 +616,15 @@ def test_offset_is_not_committed_past_what_waits_for_its_turn() -> None:
         assert (world.committed, loader._next) == (None, {SOURCE: 12, receipts: 9})
         loader._forget()
         assert not loader._turns.sources
+
+
+@pytest.mark.parametrize(("took_s", "gather_s"), [(0.0, 0.2), (0.05, 0.2), (0.2, 0.4), (5.0, REST_S_MAX)])
+def test_round_gathers_longer_where_inserts_take_long(took_s: float, gather_s: float) -> None:
+    """Else what is fixed about an insert would take all that ClickHouse has."""
+    world = World([])
+    with Loader(Settings(), FakeStore(world), None, threading.Event(), lambda _: None, Second(world)) as loader:  # type: ignore[arg-type]
+        loader._inserter.took_s = took_s
+        assert loader._gather_s() == gather_s
 
 
 def test_adversary_does_all_that_he_can() -> None:

@@ -23,6 +23,9 @@ STACK_FILE = "stack.json"
 
 DataDir = Annotated[Path, typer.Option(help="Data directory of `esep up`.", envvar="ESEP_DATA_DIR")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+WaitForLoaders = Annotated[
+    float, typer.Option(min=0, help="How long to wait for loaders that were stopped to be gone.")
+]
 Servers = Annotated[
     str | None, typer.Option(help="Kafka brokers; by default as ESEP_BOOTSTRAP_SERVERS or `esep up` says.")
 ]

@@ -50,6 +50,8 @@ COMMANDS = {
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
     "replay": Entry("esep.cli.replay", "replay", "all"),
     "retention": Entry("esep.cli.retention", "retention", "sink"),
+    "backup": Entry("esep.cli.backup", "backup", "sink"),
+    "restore": Entry("esep.cli.restore", "restore", "sink"),
     "totals": Entry("esep.cli.totals", "totals", "all"),
     "run": Entry("esep.cli.run", "run"),
     "setup": Entry("esep.cli.run", "setup", "sink"),

@@ -51,6 +51,9 @@ def up(
     plain: Annotated[
         bool, typer.Option("--plain", help="Without TLS and passwords: whoever reaches the broker may do everything.")
     ] = False,
+    no_loader: Annotated[
+        bool, typer.Option("--no-loader", help="All but the loader: for `esep restore` and `esep retention run`.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready, and leave it running.")] = False,
 ) -> None:
     """Start the whole line on this machine: broker, ClickHouse, intake, totals, alerts, loader.
@@ -64,9 +67,9 @@ def up(
     if running is not None and running.is_running():
         raise UsageError(f"a line runs already in {data_dir}", hint="`esep status` shows it, `esep down` ends it")
     if detach:
-        _up_detached(data_dir, register, plain=plain)
+        _up_detached(data_dir, register, plain=plain, no_loader=no_loader)
     else:
-        _up_in_front(data_dir, register, plain=plain)
+        _up_in_front(data_dir, register, plain=plain, no_loader=no_loader)
 
 
 def down(data_dir: DataDir = DATA_DIR) -> None:
@@ -123,27 +126,28 @@ def grant_access(settings: Settings, access: AccessFiles) -> None:
             write_bundle(access.bundle_dir(organizer_bin), organizer_bin, password, ca_pem, settings.bootstrap_servers)
 
 
-def app_commands() -> dict[str, list[str]]:
+def app_commands(*, no_loader: bool = False) -> dict[str, list[str]]:
     """Return the command of each app of a line on one machine: one worker of each part; the gateway is a way to it."""
+    left_out = {Part.GATEWAY, *([Part.LOADER] if no_loader else [])}
     return {
         f"{part.value}-0": [sys.executable, "-m", "esep.cli", "run", part.value]
         for part in Part
-        if part is not Part.GATEWAY
+        if part not in left_out
     }
 
 
-def bring_up(stack: Stack, environment: dict[str, str]) -> None:
+def bring_up(stack: Stack, environment: dict[str, str], *, no_loader: bool = False) -> None:
     """Start the services, make topics and tables, start the apps; return once all are ready."""
     stack.start_services()
     prepare(load_settings(stack.settings_as(ADMIN)))
     if stack.access is not None:
         grant_access(load_settings(stack.settings_as(ADMIN)), stack.access)
-    stack.start_apps(app_commands(), environment)
+    stack.start_apps(app_commands(no_loader=no_loader), environment)
     stack.wait_ready()
     (stack.data_dir / STACK_FILE).write_text(json.dumps({"settings": stack.settings}), encoding="utf-8")
 
 
-def _up_in_front(data_dir: Path, register: Path, *, plain: bool) -> None:
+def _up_in_front(data_dir: Path, register: Path, *, plain: bool, no_loader: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -153,8 +157,8 @@ def _up_in_front(data_dir: Path, register: Path, *, plain: bool) -> None:
     if identity is not None:
         identity.write(data_dir / _PID_FILE)
     try:
-        with Stack(data_dir, register, secured=not plain) as stack:
-            bring_up(stack, {})
+        with Stack(data_dir, register, secured=not plain, backup_dir=load_settings().backup_dir) as stack:
+            bring_up(stack, {}, no_loader=no_loader)
             out.print(f"ready: {stack.broker.bootstrap_servers} and {stack.clickhouse.url}", highlight=False)
             stack.watch(ended.wait)
     finally:
@@ -162,9 +166,9 @@ def _up_in_front(data_dir: Path, register: Path, *, plain: bool) -> None:
         (data_dir / _PID_FILE).unlink(missing_ok=True)
 
 
-def _up_detached(data_dir: Path, register: Path, *, plain: bool) -> None:
+def _up_detached(data_dir: Path, register: Path, *, plain: bool, no_loader: bool) -> None:
     command = [sys.executable, "-m", "esep.cli", "up", "--data-dir", str(data_dir), "--register", str(register)]
-    command += ["--plain"] if plain else []
+    command += (["--plain"] if plain else []) + (["--no-loader"] if no_loader else [])
     log_path = data_dir / "logs" / "up.log"
     (data_dir / STACK_FILE).unlink(missing_ok=True)
     process = ManagedProcess("esep up", command, log_path=log_path, die_with_parent=False)

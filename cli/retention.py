@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import typer
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.context import DATA_DIR, AsJson, DataDir, WaitForLoaders, settings_of
 from esep.cli.holds import hold
 from esep.cli.output import command_group, out, print_json, print_table
 from esep.clock import ALMATY, retention_horizon
@@ -67,9 +67,7 @@ def plan(
 
 @retention.command()
 def run(
-    wait_s: Annotated[
-        float, typer.Option(min=0, help="How long to wait for loaders that were stopped to be gone.")
-    ] = 120.0,
+    wait_s: WaitForLoaders = 120.0,
     as_json: AsJson = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:

@@ -66,6 +66,7 @@ class Stack:
     secured: the broker asks everybody who he is; each app acts as a principal of its own. It is fixed at the first
     start on a data directory; SettingInvalid if that was otherwise. brokers: one, or a cluster of three or more, which
     keeps three copies of each topic and survives the loss of any one of them; fixed at the first start too.
+    backup_dir: where backups of ClickHouse go; by default `backups` below the data directory.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Stack:
         die_with_parent: bool = True,
         secured: bool = False,
         brokers: int = 1,
+        backup_dir: Path | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self._register_file = register_file.absolute()
@@ -83,7 +85,11 @@ class Stack:
         self.access = _access(self.data_dir, secured=secured)
         self.broker = _brokers(brokers, self.data_dir / "kafka", self.access, die_with_parent=die_with_parent)
         self._copies = REPLICATION if brokers >= REPLICATION else 1
-        self.clickhouse = ClickHouseServer(self.data_dir / "clickhouse", die_with_parent=die_with_parent)
+        self.clickhouse = ClickHouseServer(
+            self.data_dir / "clickhouse",
+            backups=backup_dir or self.data_dir / "backups",
+            die_with_parent=die_with_parent,
+        )
         self.apps: dict[str, App] = {}
 
     @property
@@ -93,6 +99,7 @@ class Stack:
             "bootstrap_servers": self.broker.bootstrap_servers,
             "replication_factor": str(self._copies),
             "clickhouse_url": self.clickhouse.url,
+            "backup_dir": str(self.clickhouse.backups),
             "register_file": str(self._register_file),
             "routing_key_file": str(self.data_dir / "keys" / "routing.key"),
             "receipt_key_file": str(self.data_dir / "keys" / "receipt.key"),

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     clickhouse_password_file: Path | None = Field(
         None, description="File with that user's password; none: no password."
     )
+    backup_dir: Path | None = Field(
+        None,
+        description="Directory of backups, by the name that ClickHouse's server has for it, and its only or first"
+        " `backups.allowed_path`; `esep up` takes `backups` in its data directory.",
+    )
     register_file: Path = Field(
         Path("register.yaml"),
         description="Register of organizers (YAML): published first by setup, read by the loader.",

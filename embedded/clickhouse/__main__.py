@@ -5,7 +5,7 @@ Writes    the data directory: the engine's data, `owner.lock`
 Promises  one process per data directory, a second one says so and ends with exit code 2; it ends within 5 s of SIGTERM
           (box: embedded)
 
-    python -m esep.embedded.clickhouse --data-dir DIR --port N [--host 127.0.0.1] [--users FILE]
+    python -m esep.embedded.clickhouse --data-dir DIR --port N [--host 127.0.0.1] [--users FILE] [--backups DIR]
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from esep.embedded.clickhouse.users import User
 
+BACKUPS = "backups"  # The folder's name where none is given.
 SEND_S = 0.2  # At shutdown, for answers that are on their way; aiohttp waits so long for idle connections too.
 END_S = 4.0  # After SIGTERM. Whatever still runs then ends as with a kill, which costs nothing that was acknowledged.
 _LINE_BYTES_MAX = 1024 * 1024  # ClickHouse's http_max_uri_size; query parameters stand in the URL.
@@ -47,10 +48,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1", help="other than loopback: give users passwords")
     parser.add_argument("--users", type=Path, help="users file (JSON); default: one user `default` on loopback")
+    parser.add_argument(
+        "--backups", type=Path, help="where BACKUP may write; default: backups below the data directory"
+    )
     given = parser.parse_args()
+    backups = (given.backups or given.data_dir / BACKUPS).absolute()
     try:
         with _owned(given.data_dir.absolute()) as data_dir:
-            _serve(data_dir, given.host, given.port, read_users(given.users))
+            _serve(data_dir, backups, given.host, given.port, read_users(given.users))
     except EsepError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
@@ -76,10 +81,10 @@ def _owned(data_dir: Path) -> Iterator[Path]:
         yield data_dir
 
 
-def _serve(data_dir: Path, host: str, port: int, users: Mapping[str, User]) -> None:
+def _serve(data_dir: Path, backups: Path, host: str, port: int, users: Mapping[str, User]) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # Each part of a table is a few files.
-    engine = Engine(data_dir)
+    engine = Engine(data_dir, backups)
     try:
         is_idle = asyncio.run(_listen(engine, host, port, users))
     except SettingInvalid:

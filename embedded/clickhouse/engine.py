@@ -1,7 +1,7 @@
 """The ClickHouse engine in this process, through chdb: connections, statements, inserts, the end of running queries.
 
 Reads     one data directory
-Writes    it: the data, `config.xml`
+Writes    it: the data, `config.xml`; on BACKUP, the directory of backups
 Promises  every error of the engine's is a `QueryError`; the data of an insert are never handed to it as a statement;
           calls block and release the GIL, one connection at a time serves one thread (box: embedded)
 
@@ -17,6 +17,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from esep.embedded.clickhouse.answers import QueryError, Summary, refusal
 
@@ -41,6 +42,9 @@ _CONFIG = """<clickhouse>
     <flush_interval_milliseconds>7500</flush_interval_milliseconds>
     <ttl>event_date + INTERVAL 90 DAY DELETE</ttl>
   </query_log>
+  <backups>
+    <allowed_path>{backups}</allowed_path>
+  </backups>
 </clickhouse>
 """
 
@@ -54,15 +58,18 @@ class Kind:
 
 
 class Engine:
-    """The engine over one data directory. A process can have one; other threads open connections of their own."""
+    """The engine over one data directory. A process can have one; other threads open connections of their own.
 
-    def __init__(self, data_dir: Path) -> None:
+    backups: the only directory that BACKUP and RESTORE may use; a relative name is one below it.
+    """
+
+    def __init__(self, data_dir: Path, backups: Path) -> None:
         os.environ["TZ"] = "UTC"  # Before the engine loads: it takes the host's zone and ignores its own setting.
         import chdb  # noqa: PLC0415 - 500 MB that only the server's process is to load
 
         data_dir.mkdir(parents=True, exist_ok=True)
         config = data_dir / "config.xml"
-        config.write_text(_CONFIG, encoding="utf-8")
+        config.write_text(_CONFIG.format(backups=escape(str(backups))), encoding="utf-8")
         self._connect = chdb.connect
         self._address = f"{data_dir / 'engine'}?config-file={config}"
         with _engine_errors():

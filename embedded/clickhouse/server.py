@@ -35,7 +35,8 @@ class ClickHouseServer(Service):
     """One server. `start`, `wait_ready`, `stop`; as a context manager all three.
 
     port: by default the one that the data directory has had, or a free one. users_file: see `users`; by default one
-    user, `default`, without a password, on loopback. die_with_parent: see `ManagedProcess`.
+    user, `default`, without a password, on loopback. backups: the directory that BACKUP may write to; by default below
+    the data directory. die_with_parent: see `ManagedProcess`.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class ClickHouseServer(Service):
         port: int | None = None,
         *,
         users_file: Path | None = None,
+        backups: Path | None = None,
         die_with_parent: bool = True,
     ) -> None:
         self.data_dir = data_dir.absolute()
@@ -56,6 +58,8 @@ class ClickHouseServer(Service):
         self.port = self._kept_port(port)
         command = [sys.executable, "-m", "esep.embedded.clickhouse", "--host", HOST, "--port", str(self.port)]
         command += ["--data-dir", str(self.data_dir)] + (["--users", str(users_file)] if users_file else [])
+        self.backups = (backups or self.data_dir / "backups").absolute()
+        command += ["--backups", str(self.backups)]
         self.process = ManagedProcess(
             "ClickHouse",
             command,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from esep.errors import FileUnusable, SettingInvalid
+from esep.sinks.clickhouse.backup.state import refuse_unfinished
 from esep.sinks.clickhouse.client import LONG_S_MAX, connect, translate
 
 if TYPE_CHECKING:
@@ -66,12 +67,14 @@ def migrate(settings: Settings, folder: Path = FOLDER) -> list[str]:
 
 
 def refuse_undone(settings: Settings, folder: Path = FOLDER) -> None:
-    """Return if the database has had every file; SettingInvalid names the first that it has not, or not whole.
+    """Return if the database has had every file; SettingInvalid names the first that it has not, or not whole, or a
+    restore that has not come to its end.
 
     What a loader inserts between two statements of a file may be missing in what the file fills.
     """
     try:
         with connect(settings) as client:
+            refuse_unfinished(client)
             names = client.query("SELECT name FROM migrations WHERE state = 'DONE'").result_rows
     except DatabaseError as error:
         raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error

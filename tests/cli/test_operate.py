@@ -17,6 +17,7 @@ from esep.errors import UsageError
 
 def test_one_worker_of_each_part_is_started() -> None:
     assert set(app_commands()) == {"intake-0", "totals-0", "alerts-0", "loader-0"}
+    assert set(app_commands(no_loader=True)) == {"intake-0", "totals-0", "alerts-0"}
 
 
 def test_process_that_ended_is_not_said_to_be_ready(tmp_path: Path) -> None:

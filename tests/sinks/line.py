@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -256,6 +257,13 @@ class Servers:
         line = Line(self.broker.bootstrap_servers, self.clickhouse.url, self.data_dir)
         line.recreate_topics()
         return line
+
+    def lose_clickhouse(self) -> None:
+        """Lose the machine that the engine is on, and start another, empty one; backups are on another disk."""
+        self.clickhouse.kill()
+        shutil.rmtree(self.clickhouse.data_dir / "engine")
+        self.clickhouse.start()
+        self.clickhouse.wait_ready()
 
 
 @dataclass

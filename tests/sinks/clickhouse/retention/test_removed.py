@@ -7,7 +7,6 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import confluent_kafka as ck
 import polars as pl
 import pytest
 from hypothesis import given
@@ -20,17 +19,16 @@ from esep.schemas import schema
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.continuous import compare_new, compare_past
 from esep.sinks.clickhouse.frames import Records, rows_of
-from esep.sinks.clickhouse.group import Mark
-from esep.sinks.clickhouse.pending import Pending, token
 from esep.sinks.clickhouse.reconcile import reconcile
 from esep.sinks.clickhouse.retention.away import Away
 from esep.sinks.clickhouse.retention.removed import Closed, is_removed
 from esep.sinks.clickhouse.retention.removing import Remover
 from esep.sinks.clickhouse.store import Store
-from esep.sinks.clickhouse.tables import LEDGER_TABLE, table_of, topics_to_load
+from esep.sinks.clickhouse.tables import LEDGER_TABLE, topics_to_load
 from esep.status import lags_of
 from esep.topics import LEDGER, LOADER, receipts_topic
 from tests.sinks.line import BINS, WAIT_S
+from tests.sinks.loading import load_all, note_and_insert_first_months
 
 if TYPE_CHECKING:
     from tests.sinks.line import Line, Servers
@@ -65,12 +63,12 @@ def line(servers: Servers) -> Line:
 def test_removed_rows_are_neither_missing_nor_loaded_again(line: Line) -> None:
     """O9-4.7, DESIGN §5: what was compared before it went, what was not, and what was inserted and is noted still."""
     line.fill(1)
-    _load_all(line)
+    load_all(line)
     assert compare_new(line.settings, BINS).differences == ()
     line.fill(1)
-    _load_all(line)  # Compared by nobody when it goes.
+    load_all(line)  # Compared by nobody when it goes.
     line.fill(1)
-    _note_and_insert_first_months(line)
+    note_and_insert_first_months(line)
     before = {table: _rows(line, table) for table in ("ledger", "rejected", "receipts")}
     assert _remove(line) == before
     assert compare_past(line.settings) == []
@@ -89,41 +87,6 @@ def test_removed_rows_are_neither_missing_nor_loaded_again(line: Line) -> None:
     assert compare_new(line.settings, BINS).differences == ()
     assert compare_past(line.settings) == []
     _damage_still_shows(line)
-
-
-def _load_all(line: Line) -> None:
-    """Insert what was sent last of each partition as a loader does, and commit the offsets behind it."""
-    _load(line, is_whole=True)
-
-
-def _note_and_insert_first_months(line: Line) -> None:
-    """As a loader that is killed: each range is noted and the first of its months inserted."""
-    _load(line, is_whole=False)
-
-
-def _load(line: Line, *, is_whole: bool) -> None:
-    store, first = Store(line.settings), _committed(line)
-    marks = {}
-    for source, frames in line.sent.items():
-        table, start = table_of(source.topic), first[source]
-        new = [offset for offset in line.offsets[source] if offset >= start]
-        values = encode(pl.concat(frames).tail(len(new)), schema(table.record))
-        rows = rows_of(Records(source, new, list(values)), None)
-        layout = store.layout(table) + store.closed(table).layout
-        pending = Pending(start, new[-1], len(new), layout, int(time.time()))
-        for month in list(rows.months())[: None if is_whole else 1]:
-            store.insert(table, token(source, pending, month, table.name), rows.block(month))
-        marks[source] = Mark(new[-1] + 1) if is_whole else Mark(start, pending.encode())
-    store.close()
-    consumer = ck.Consumer({"bootstrap.servers": line.bootstrap_servers, "group.id": LOADER})
-    places = [ck.TopicPartition(*source, mark.offset, mark.metadata) for source, mark in marks.items()]
-    consumer.commit(offsets=places, asynchronous=False)
-    consumer.close()
-
-
-def _committed(line: Line) -> dict[TopicPartition, int]:
-    lags = lags_of(line.bootstrap_servers, LOADER, topics_to_load(line.settings, BINS))
-    return {TopicPartition(lag.topic, lag.partition): lag.committed for lag in lags}
 
 
 def _await_committed(line: Line) -> None:

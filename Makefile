@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up down test check properties parity safeguards chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages golden conformance-java lock clean
+.PHONY: help setup demo up down test check properties parity safeguards chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages golden conformance-java conformance-jdbc lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,9 +84,12 @@ conformance-java: setup  ## Read the golden files with Apache's own Java librari
 	mvn --batch-mode --quiet --file conformance/java/pom.xml compile exec:java -Dexec.args="$(CURDIR)"
 	ESEP_JAVA=all $(BIN)/python -m pytest tests/conformance/test_java.py
 
+conformance-jdbc: setup  ## Ask the embedded server through ClickHouse's JDBC driver (needs Java 17 and Maven)
+	$(BIN)/python -m conformance.connect
+
 lock: setup  ## Write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --extra dev --no-header --output-file requirements.lock pyproject.toml build-requirements.in
 
 clean:  ## Remove the environment and all that was built
-	rm -rf $(VENV) build conformance/java/target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build conformance/java/target conformance/jdbc/target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -47,6 +47,7 @@ COMMANDS = {
     "rules": Entry("esep.cli.rules", "rules", "sink"),
     "notices": Entry("esep.cli.notices", "notices", "sink"),
     "report": Entry("esep.cli.report", "report", "sink"),
+    "extract": Entry("esep.cli.extract", "extract", "sink"),
     "reconcile": Entry("esep.cli.reconcile", "reconcile", "sink"),
     "replay": Entry("esep.cli.replay", "replay", "all"),
     "retention": Entry("esep.cli.retention", "retention", "sink"),

@@ -29,6 +29,11 @@ def command_group(**options: Any) -> typer.Typer:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers stand to the right."""
+    out.print(table_of(title, columns, rows))
+
+
+def table_of(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Return a table; numbers stand to the right."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     cells = [[_cell(value) for value in row] for row in rows]
     for place, column in enumerate(columns):
@@ -36,7 +41,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*(text for text, _ in row))
-    out.print(table)
+    return table
 
 
 def print_json(document: Any) -> None:

@@ -204,7 +204,7 @@ def _request(
     if shape and len(text) != len(shape):
         raise UsageError(f"`esep report {form}` is of another kind of period", hint="see its --help")
     _check_over(period)
-    return Request(form, period, organizer, _known(known_at), with_movements)
+    return Request(form, period, organizer, known_at_of(known_at), with_movements)
 
 
 def _check_over(period: Period) -> None:
@@ -213,7 +213,8 @@ def _check_over(period: Period) -> None:
         raise UsageError(f"{period.label} is not over yet in Almaty", hint="a report is of a whole period")
 
 
-def _known(text: str) -> datetime | None:
+def known_at_of(text: str) -> datetime | None:
+    """Return the instant (UTC, whole seconds) that --known-at names, None for all; UsageError if it is yet to come."""
     if not text:
         return None
     try:

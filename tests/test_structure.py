@@ -147,7 +147,7 @@ EXTRAS = {
     "sinks": ["sink", "notices", "reports"],
     "embedded": ["embedded"],
     "gateway": ["gateway"],
-    "cli": ["apps", "sink", "embedded", "gateway"],
+    "cli": ["apps", "sink", "shell", "embedded", "gateway"],
 }
 
 

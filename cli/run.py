@@ -20,6 +20,7 @@ import typer
 from esep.cli.output import err, library_missing
 from esep.cli.reference import load_first, make_topics
 from esep.keys import make_routing_key
+from esep.pseudonyms import make_first_key
 from esep.receipt_keys import SIGNING_DAYS, make_receipt_keys, renew_signing_key
 from esep.register import load_register
 from esep.registry import adopt
@@ -99,6 +100,7 @@ def keys(
     now = datetime.now(UTC)
     make_routing_key(directory / "routing.key")
     make_receipt_keys(directory, now)
+    make_first_key(directory / "pseudonym.key")
     if renew_receipt_key:
         renew_signing_key(directory, now, days)
     password = directory / "clickhouse.password"

@@ -27,7 +27,9 @@ from esep.embedded.kafka_plan import REPLICATION
 from esep.embedded.process import ManagedProcess, Service
 from esep.errors import InvariantBroken, PartUnready, PlaceTaken, SettingInvalid, UsageError
 from esep.keys import make_routing_key
+from esep.pseudonyms import make_first_key
 from esep.receipt_keys import make_receipt_keys
+from esep.store_users import StoreUsers
 
 log = logging.getLogger("esep.stack")
 
@@ -85,8 +87,10 @@ class Stack:
         self.access = _access(self.data_dir, secured=secured)
         self.broker = _brokers(brokers, self.data_dir / "kafka", self.access, die_with_parent=die_with_parent)
         self._copies = REPLICATION if brokers >= REPLICATION else 1
+        self._users = StoreUsers(self.data_dir / "store-users")
         self.clickhouse = ClickHouseServer(
             self.data_dir / "clickhouse",
+            users_file=self._users.users_file,
             backups=backup_dir or self.data_dir / "backups",
             die_with_parent=die_with_parent,
         )
@@ -103,7 +107,14 @@ class Stack:
             "register_file": str(self._register_file),
             "routing_key_file": str(self.data_dir / "keys" / "routing.key"),
             "receipt_key_file": str(self.data_dir / "keys" / "receipt.key"),
+            "pseudonym_key_file": str(self._pseudonym_key),
+            "store_users_dir": str(self._users.users_file.parent),
+            "audit_dir": str(self.clickhouse.audit_dir),
         }
+
+    @property
+    def _pseudonym_key(self) -> Path:
+        return self.data_dir / "keys" / "pseudonym.key"
 
     def settings_as(self, principal: str) -> dict[str, str]:
         """Return the settings of a process that acts as a principal of ours; `settings` where nobody is asked."""
@@ -113,6 +124,8 @@ class Stack:
         """Make the keys that are missing, start the broker and ClickHouse side by side, wait until both answer."""
         make_routing_key(self.data_dir / "keys" / "routing.key")
         make_receipt_keys(self.data_dir / "keys", datetime.now(UTC))
+        make_first_key(self._pseudonym_key)
+        self._users.write_users()
         if self.access and not self.access.exists():
             self.access.init()
         with ThreadPoolExecutor(2) as threads:

@@ -57,6 +57,15 @@ class Settings(BaseSettings):
         description="Rules of the alerts (YAML); none: those that esep comes with. The stage reads them at its start.",
     )
     routing_key_file: Path = Field(Path("routing.key"), description="Secret that makes person keys; must never change.")
+    pseudonym_key_file: Path = Field(
+        Path("pseudonym.key"),
+        description="Secrets that make analysts' pseudonyms, a line per version; the last is in use.",
+    )
+    store_users_dir: Path = Field(
+        Path("store-users"),
+        description="Folder of the applications for access to ClickHouse, and of the embedded server's users file.",
+    )
+    audit_dir: Path = Field(Path("audit"), description="Folder of the embedded ClickHouse's audit log.")
     receipt_key_file: Path = Field(Path("receipt.key"), description="Ed25519 private key (PEM) that signs receipts.")
     ordinal: int = Field(0, ge=0, description="Place of this worker within its stage: 0, 1, 2 …")
     events_partitions: int = Field(2, ge=1, description="Partitions of each organizer's topic; never changes.")

@@ -19,6 +19,7 @@ from tests.producers.fake_intake import make_topics
 from tests.sinks.line import Servers
 from tests.support.examples import examples
 from tests.support.registry import registry as running_registry
+from tests.support.role_books import RoleBooks, role_books
 from tests.support.secured import Secured, secured_line
 from tests.support.services import LEVELS, end_before, level_of, passing, shared
 from tests.support.work_units import ByWorkUnit
@@ -91,6 +92,12 @@ def common_line() -> Line:
 def clickhouse() -> ClickHouseServer:
     """One real engine behind HTTP; name databases and tables after the test, since others use it too."""
     return shared("clickhouse", lambda folder: passing(ClickHouseServer(folder)))
+
+
+@pytest.fixture(scope="session")
+def roles() -> RoleBooks:
+    """One real engine whose users have roles, with postings, pseudonyms and views that tests leave as they are."""
+    return shared("roles", role_books)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
 """The process that owns a data directory: the engine, its HTTP interface, an orderly end.
 
 Reads     its arguments; SIGTERM, SIGINT
-Writes    the data directory: the engine's data, `owner.lock`
+Writes    the data directory: the engine's data, `owner.lock`; with users of roles the audit log
 Promises  one process per data directory, a second one says so and ends with exit code 2; it ends within 5 s of SIGTERM
           (box: embedded)
 
     python -m esep.embedded.clickhouse --data-dir DIR --port N [--host 127.0.0.1] [--users FILE] [--backups DIR]
+                                      [--database NAME] [--audit DIR] [--audit-head FILE]
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from esep.embedded.clickhouse.audit import Audit
 from esep.embedded.clickhouse.engine import Engine
 from esep.embedded.clickhouse.http import Interface
-from esep.embedded.clickhouse.users import read_users
+from esep.embedded.clickhouse.role_config import users_xml
+from esep.embedded.clickhouse.users import Users
 from esep.errors import EsepError, SettingInvalid, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from esep.embedded.clickhouse.users import User
+    from collections.abc import Iterator
 
 BACKUPS = "backups"  # The folder's name where none is given.
 SEND_S = 0.2  # At shutdown, for answers that are on their way; aiohttp waits so long for idle connections too.
@@ -51,11 +52,17 @@ def main() -> None:
     parser.add_argument(
         "--backups", type=Path, help="where BACKUP may write; default: backups below the data directory"
     )
+    parser.add_argument("--database", default="esep", help="database that the roles of users are for")
+    parser.add_argument("--audit", type=Path, help="folder of the audit log; default: audit in the data directory")
+    parser.add_argument("--audit-head", type=Path, help="where the head of the audit log is written, far from it")
     given = parser.parse_args()
     backups = (given.backups or given.data_dir / BACKUPS).absolute()
     try:
         with _owned(given.data_dir.absolute()) as data_dir:
-            _serve(data_dir, backups, given.host, given.port, read_users(given.users))
+            users = Users(given.users)
+            audit = Audit(given.audit or data_dir / "audit", given.audit_head) if given.users else None
+            engine = Engine(data_dir, backups, users_xml(given.database) if given.users else "")
+            _serve(engine, given.host, given.port, users, audit)
     except EsepError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
@@ -81,12 +88,11 @@ def _owned(data_dir: Path) -> Iterator[Path]:
         yield data_dir
 
 
-def _serve(data_dir: Path, backups: Path, host: str, port: int, users: Mapping[str, User]) -> None:
+def _serve(engine: Engine, host: str, port: int, users: Users, audit: Audit | None) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # Each part of a table is a few files.
-    engine = Engine(data_dir, backups)
     try:
-        is_idle = asyncio.run(_listen(engine, host, port, users))
+        is_idle = asyncio.run(_listen(engine, host, port, users, audit))
     except SettingInvalid:
         engine.close()
         raise
@@ -95,12 +101,12 @@ def _serve(data_dir: Path, backups: Path, host: str, port: int, users: Mapping[s
     engine.close()
 
 
-async def _listen(engine: Engine, host: str, port: int, users: Mapping[str, User]) -> bool:
+async def _listen(engine: Engine, host: str, port: int, users: Users, audit: Audit | None) -> bool:
     """Serve until a signal comes; return whether nothing runs any more."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _begin_end, ended)
-    interface = Interface(engine, users)
+    interface = Interface(engine, users, audit)
     runner = web.AppRunner(
         interface.application(),
         access_log=None,

@@ -1,7 +1,7 @@
 """The ClickHouse engine in this process, through chdb: connections, statements, inserts, the end of running queries.
 
 Reads     one data directory
-Writes    it: the data, `config.xml`; on BACKUP, the directory of backups
+Writes    it: the data, `config.xml`, `users.xml` where there are roles; on BACKUP, the directory of backups
 Promises  every error of the engine's is a `QueryError`; the data of an insert are never handed to it as a statement;
           calls block and release the GIL, one connection at a time serves one thread (box: embedded)
 
@@ -44,7 +44,7 @@ _CONFIG = """<clickhouse>
   </query_log>
   <backups>
     <allowed_path>{backups}</allowed_path>
-  </backups>
+  </backups>{users}
 </clickhouse>
 """
 
@@ -60,23 +60,33 @@ class Kind:
 class Engine:
     """The engine over one data directory. A process can have one; other threads open connections of their own.
 
-    backups: the only directory that BACKUP and RESTORE may use; a relative name is one below it.
+    backups: the only directory that BACKUP and RESTORE may use; a relative name is one below it. users_xml: the
+    engine's users file, by default its own. With one there are roles, and the scalar function `file`, which reads any
+    file of this machine and which no grant refuses, reads none.
     """
 
-    def __init__(self, data_dir: Path, backups: Path) -> None:
+    def __init__(self, data_dir: Path, backups: Path, users_xml: str = "") -> None:
         os.environ["TZ"] = "UTC"  # Before the engine loads: it takes the host's zone and ignores its own setting.
         import chdb  # noqa: PLC0415 - 500 MB that only the server's process is to load
 
         data_dir.mkdir(parents=True, exist_ok=True)
         config = data_dir / "config.xml"
-        config.write_text(_CONFIG.format(backups=escape(str(backups))), encoding="utf-8")
+        users = data_dir / "users.xml"
+        if users_xml:
+            users.write_text(users_xml, encoding="utf-8")
+        named = f"\n  <users_config>{users}</users_config>" if users_xml else ""
+        config.write_text(_CONFIG.format(backups=escape(str(backups)), users=named), encoding="utf-8")
         self._connect = chdb.connect
         self._address = f"{data_dir / 'engine'}?config-file={config}"
         with _engine_errors():
             self._keeper = self._connect(self._address)  # While one is open the engine stays.
         with contextlib.closing(self.open()) as connection:
             text, _ = connection.command(b"SELECT version(), timezone()", "TSV")
+            names, _ = connection.command(b"SELECT lower(name) FROM system.table_functions", "TSV")
         self.version, self.timezone = text.decode().split()
+        self.table_functions = frozenset(names.decode().split())
+        if users_xml:
+            chdb.create_function("file", _no_file, ["String"], "String")
 
     def open(self) -> Connection:
         """Return a fresh connection (0.2 ms)."""
@@ -120,6 +130,17 @@ class Connection:
         assignments += [b"param_%b = %b" % (name.encode(), _quoted(value)) for name, value in parameters.items()]
         self._changed |= wanted.keys()
         self.command(b"SET " + b", ".join(assignments), "Null")
+
+    def take_role(self, role: str) -> None:
+        """Give up every right but those of a role of the users file, until the end of the connection."""
+        self.command(b"SET ROLE %b" % _identifier(role), "Null")
+
+    def only_read(self) -> None:
+        """Let nothing be written any more, until the end of the connection.
+
+        Not 1, under which clients believe that they may not send a setting either: `guard` lets no statement set one.
+        """
+        self.command(b"SET readonly = 2", "Null")
 
     def use(self, database: str) -> None:
         """Make a database the current one. Raises QueryError if it does not exist."""
@@ -182,6 +203,10 @@ class Connection:
     def close(self) -> None:
         """Close it; may be called again."""
         self._raw.close()
+
+
+def _no_file(path: str) -> str:  # noqa: ARG001 - as many as the function that it stands before
+    return ""
 
 
 @contextlib.contextmanager

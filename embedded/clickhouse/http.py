@@ -22,24 +22,27 @@ from esep.embedded.clickhouse.answers import QueryError, content_type, late_erro
 from esep.embedded.clickhouse.bridge import SILENCE_S, Inbox, Outlet
 from esep.embedded.clickhouse.coding import accepted_encoding, compressor
 from esep.embedded.clickhouse.job import Job
-from esep.embedded.clickhouse.request import read_request, url_field
+from esep.embedded.clickhouse.request import claimed_user, read_request, url_field
 from esep.embedded.clickhouse.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from esep.embedded.clickhouse.answers import Summary
+    from esep.embedded.clickhouse.audit import Audit
     from esep.embedded.clickhouse.coding import Compressor
     from esep.embedded.clickhouse.engine import Engine
     from esep.embedded.clickhouse.request import Request
-    from esep.embedded.clickhouse.users import User
+    from esep.embedded.clickhouse.users import Users
 
 RUNNING_MAX = 16  # Statements at once: each has a thread, and the engine uses every core for each.
 WAITING_MAX = 512  # Requests that wait for a place; their bodies wait in the clients.
 WAITING_S_MAX = 60.0
+RUNNING_OF_PERSON_MAX = 4  # Of one user who only reads: the places are the loader's too.
 HELD_BYTES = 1024 * 1024  # Of a result before its status is sent, so that an error until then has a status of its own.
 HELD_BYTES_MAX = 32 * 1024 * 1024  # The same with wait_end_of_query, where a server takes a file.
 FINISH_S = 2.0  # What inserts are given at shutdown to be written and acknowledged.
+_LOOK_S = 0.5  # How soon what a blocked user has running is ended; new requests are refused at once.
 _ASK_AGAIN_S = 0.2
 _ASKS_MAX = 25
 _TAG_LETTERS = 16
@@ -47,11 +50,13 @@ _DISPLAY_NAME = "esep"
 
 
 class Interface:
-    """The requests of one server, and what runs for them."""
+    """The requests of one server, and what runs for them. audit: where each is noted; by default nowhere."""
 
-    def __init__(self, engine: Engine, users: Mapping[str, User]) -> None:
+    def __init__(self, engine: Engine, users: Users, audit: Audit | None = None) -> None:
         self._engine = engine
         self._users = users
+        self._audit = audit
+        self._watch: asyncio.Task[None] | None = None
         self._sessions = Sessions(engine)
         self._threads = ThreadPoolExecutor(RUNNING_MAX, thread_name_prefix="statement")
         self._helpers = ThreadPoolExecutor(2, thread_name_prefix="helper")
@@ -75,6 +80,7 @@ class Interface:
         app.router.add_get("/play", self._play)
         app.router.add_get("/", self._answer)
         app.router.add_post("/", self._answer)
+        app.on_startup.append(self._begin)
         app.on_shutdown.append(self._end_all)
         app.on_cleanup.append(self._close)
         return app
@@ -84,12 +90,33 @@ class Interface:
             return await _alive(http)
         headers = {"X-ClickHouse-Server-Display-Name": _DISPLAY_NAME}
         try:
-            request = await read_request(http, self._users)
+            request = await self._let_in(http)
             headers |= {"X-ClickHouse-Query-Id": request.query_id, "X-ClickHouse-Timezone": self._engine.timezone}
             await self._place()
             return await self._run(http, request, headers)
         except QueryError as error:
             return _failure(error, headers)
+
+    async def _let_in(self, http: web.Request) -> Request:
+        try:
+            return await read_request(http, self._users())
+        except QueryError as error:
+            if self._audit is not None:
+                self._audit.refused(claimed_user(http), http.remote or "", error)
+            raise
+
+    async def _begin(self, _: web.Application) -> None:
+        self._watch = asyncio.create_task(self._end_of_blocked())
+
+    async def _end_of_blocked(self) -> None:
+        """End what runs for users who have been blocked or have lost their role, for as long as the server runs."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            users = self._users()
+            for job, _, done in list(self._running.values()):
+                now = users.get(job.request.user.name)
+                if job.may_be_ended and (now is None or now.blocked or now.role != job.request.user.role):
+                    self._end(job, done)
 
     async def _place(self) -> None:
         """Wait until one more statement may run."""
@@ -109,7 +136,8 @@ class Interface:
         """Run a statement, in the place that has been taken for it, and send its result."""
         try:
             self._check_startable(request)
-            job, inbox, outlet = Job(self._engine, self._sessions, request), Inbox(), Outlet()
+            job = Job(self._engine, self._sessions, request, self._audit)
+            inbox, outlet = Inbox(), Outlet()
         except QueryError:
             self._places.release()
             raise
@@ -134,6 +162,12 @@ class Interface:
     def _check_startable(self, request: Request) -> None:
         if self._is_closing:
             raise refusal(209, "SOCKET_TIMEOUT", "The server is being stopped")
+        role = request.user.guarded_role
+        if role is not None and role.use == "views":
+            theirs = sum(job.request.user.name == request.user.name for job, _, _ in self._running.values())
+            if theirs >= RUNNING_OF_PERSON_MAX:
+                text = f"{RUNNING_OF_PERSON_MAX} statements of this user run already"
+                raise refusal(202, "TOO_MANY_SIMULTANEOUS_QUERIES", text)
         if request.tag in self._running:
             text = f"Query {request.query_id!r} is running already"
             raise refusal(216, "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", text)
@@ -201,6 +235,8 @@ class Interface:
             await asyncio.wait([done for _, _, done in running], timeout=FINISH_S)
 
     async def _close(self, _: web.Application) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
         for ending in list(self._endings):
             ending.cancel()
         if not self._running:  # Else the process ends under them, as it does when it is killed.

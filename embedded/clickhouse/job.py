@@ -3,22 +3,27 @@
 Reads     a request and its body
 Writes    the result to a file descriptor, which it closes
 Promises  one statement per request; a statement that does not parse is not run in part; data of an INSERT are never run
-          as SQL; an INSERT whose body broke off is not committed (box: embedded)
+          as SQL; an INSERT whose body broke off is not committed; what somebody asks who has a role is noted and looked
+          at before it is run (clause J127-16; box: embedded)
 """
 
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from esep.embedded.clickhouse.answers import QueryError, Summary, refusal
 from esep.embedded.clickhouse.coding import decoded
 from esep.embedded.clickhouse.engine import READ_ONLY, UNKNOWN
+from esep.embedded.clickhouse.guard import check_statement, without_values
 from esep.embedded.clickhouse.statement import first_words, insert_head, output_of
+from esep.store_roles import BASIS_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from esep.embedded.clickhouse.audit import Audit
     from esep.embedded.clickhouse.coding import Source
     from esep.embedded.clickhouse.engine import Connection, Engine
     from esep.embedded.clickhouse.request import Request
@@ -33,39 +38,77 @@ _ALLOWED_BY_GET = frozenset((b"SET", b"USE"))
 class Job:
     """One request's work. Another thread may read its attributes."""
 
-    def __init__(self, engine: Engine, sessions: Sessions, request: Request) -> None:
+    def __init__(self, engine: Engine, sessions: Sessions, request: Request, audit: Audit | None = None) -> None:
         self.request = request
+        self.role = request.user.guarded_role
         self.output_format = request.default_format
         self.takes_data = False  # Known to be an INSERT whose data come with the request.
         self.may_be_ended = True  # Nobody misses it once its client is gone: it only reads, or has not begun.
         self._engine = engine
         self._sessions = sessions
         self._given_up = False
+        self._audit = audit
+        self._statement = request.query
+        self._asked = 0
 
     def run(self, body: Source, writer: int) -> Summary:
-        """Do the work. Raises QueryError."""
+        """Do the work, and have the audit log say so before the result's end is given out. Raises QueryError."""
+        began = time.monotonic()
+        summary, failed = Summary(), None
         try:
             with self._sessions.lease(self.request) as lease:
-                return self._run(lease, decoded(body, self.request.content_encoding), writer)
+                summary = self._run(lease, decoded(body, self.request.content_encoding), writer)
+        except QueryError as error:
+            failed = error
+            if self.role is not None:
+                raise without_values(error) from None
+            raise
+        else:
+            return summary
         finally:
-            os.close(writer)
+            try:
+                self._note(summary, failed, (time.monotonic() - began) * 1000)
+            finally:
+                os.close(writer)
 
     def give_up(self) -> None:
         """End it, now or when it is about to run its statement. An INSERT with data ends with its body."""
         self._given_up = True
         self._engine.kill(self.request.tag)
 
+    def _note(self, summary: Summary, error: QueryError | None, ms: float) -> None:
+        if self._audit is None:
+            return
+        if self.role is None:
+            self._audit.done(self.request, self._statement, summary, error, ms)
+            return
+        if not self._asked:  # Refused before its statement was known whole.
+            self._asked = self._audit.asked(self.request, self._statement)
+        self._audit.answered(self._asked, summary, error, ms)
+
+    def _look_at(self, statement: bytes) -> None:
+        """Have what a role asks noted, then looked at, before the engine sees it."""
+        self._statement = statement
+        if self.role is None:
+            return
+        if self._audit is not None:
+            self._asked = self._audit.asked(self.request, statement)
+        basis = self.request.settings.get(BASIS_SETTING, "")
+        check_statement(self.role, statement, self._engine.table_functions, basis)
+
     def _run(self, lease: Lease, body: Iterator[bytes], writer: int) -> Summary:
         text = self.request.query + b"\n" if self.request.query else b""
         insert = insert_head(text)
         if insert is None or insert.input_format == "Values":  # Else the data begin with the body: nothing to wait for.
             text = _at_least(text, body, HEAD_BYTES_MAX)
+            self._statement = text
             insert = insert_head(text)
         if insert is None:
             return self._run_statement(lease, _whole(text, body), writer)
         if insert.data_at > HEAD_BYTES_MAX:  # Seen only where enough came at once; the answer must not hang on that.
             raise _head_too_long()
         self.takes_data = True
+        self._look_at(insert.head)
         self._check_method(reads=False)
         if (
             insert.input_format == "Values"
@@ -77,6 +120,7 @@ class Job:
 
     def _run_statement(self, lease: Lease, statement: bytes, writer: int) -> Summary:
         connection = lease.connection
+        self._look_at(statement)
         kind = _check_single(connection, statement)
         word = (first_words(statement, 1) or [b""])[0]
         self._check_method(reads=kind == READ_ONLY or word in _ALLOWED_BY_GET)

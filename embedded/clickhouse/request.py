@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import BodyPartReader, web
 
-from esep.embedded.clickhouse.answers import refusal
+from esep.embedded.clickhouse.answers import QueryError, refusal
 from esep.embedded.clickhouse.users import Credentials, authenticate
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Request:
     must_not_write: bool
     wait_for_end: bool
     content_encoding: str
+    peer: str = ""
 
     @property
     def tag(self) -> str:
@@ -88,7 +89,16 @@ async def read_request(http: web.Request, users: Mapping[str, User]) -> Request:
         must_not_write=http.method in {"GET", "HEAD"},
         wait_for_end=_is_on(fields, "wait_end_of_query"),
         content_encoding=http.headers.get("Content-Encoding", "").strip().lower(),
+        peer=http.remote or "",
     )
+
+
+def claimed_user(http: web.Request) -> str:
+    """Return as whom a request comes by its own words, whether it is let in or not."""
+    try:
+        return _credentials(http, dict(_url_fields(http))).name
+    except QueryError:
+        return ""
 
 
 def url_field(http: web.Request, name: str) -> str:

@@ -1,7 +1,8 @@
 """Start, ask and stop the ClickHouse process of one data directory.
 
 Reads     a data directory; whether the process answers
-Writes    in it: `server.json` (where it stands), `server.log` (what it says), `server.pid` while it runs
+Writes    in it: `server.json` (where it stands), `server.log` (what it says), `server.pid` while it runs; with users
+          the audit log
 Promises  acknowledged inserts survive a restart and a kill; a restart has the same address; ready means that the
           server itself has answered; clients need nothing but `url` (box: embedded)
 
@@ -35,8 +36,8 @@ class ClickHouseServer(Service):
     """One server. `start`, `wait_ready`, `stop`; as a context manager all three.
 
     port: by default the one that the data directory has had, or a free one. users_file: see `users`; by default one
-    user, `default`, without a password, on loopback. backups: the directory that BACKUP may write to; by default below
-    the data directory. die_with_parent: see `ManagedProcess`.
+    user, `default`, without a password, on loopback; with one there are roles, and an audit log. backups: the directory
+    that BACKUP may write to; by default below the data directory. die_with_parent: see `ManagedProcess`.
     """
 
     def __init__(
@@ -72,6 +73,11 @@ class ClickHouseServer(Service):
     def url(self) -> str:
         """The address for clients."""
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def audit_dir(self) -> Path:
+        """The folder of the audit log, which there is where there are users."""
+        return self.data_dir / "audit"
 
     @property
     def pid(self) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from esep.embedded.clickhouse.answers import refusal
+from esep.embedded.clickhouse.guard import check_request
 from esep.embedded.clickhouse.statement import first_words
 
 if TYPE_CHECKING:
@@ -126,12 +127,22 @@ class Sessions:
 
 
 def _prepare(connection: Connection, request: Request, statements: tuple[bytes, ...]) -> None:
-    """Bring a connection into a request's state. The one place where a user's roles and limits are to go, first."""
+    """Bring a connection into a request's state. The one place where a user's role and limits go: the role first, its
+    limits after the request's own settings.
+    """
+    role = request.user.guarded_role
+    if role is not None:
+        check_request(role, request.settings, request.parameters, request.database)
+        connection.take_role(role.role)
     for statement in statements:
         connection.command(statement, "Null")
     if request.database:
         connection.use(request.database)
-    connection.configure(request.settings, request.parameters, request.tag)
+    settings = {name: value for name, value in request.settings.items() if role is None or name != "readonly"}
+    limits = {name: str(value) for name, value in role.limits.items()} if role is not None else {}
+    connection.configure(settings | limits, request.parameters, request.tag)
+    if role is not None and role.use == "views":
+        connection.only_read()
 
 
 def _close(session: _Session) -> None:

@@ -60,7 +60,7 @@ def first_words(statement: bytes, count: int) -> list[bytes]:
     >>> first_words(b"/* all */ create temporary table t (x Int8)", 2)
     [b'CREATE', b'TEMPORARY']
     """
-    return [token.text for token, _ in zip(_tokens(statement), range(count), strict=False)]
+    return [token.text for token, _ in zip(tokens(statement), range(count), strict=False)]
 
 
 def insert_head(text: bytes) -> InsertHead | None:
@@ -117,7 +117,8 @@ def output_of(statement: bytes) -> Output:
     return Output(statement[:end], None, b"")
 
 
-def _tokens(text: bytes) -> Iterator[_Token]:
+def tokens(text: bytes) -> Iterator[_Token]:
+    """Yield what a text is made of, without blanks and comments; words are in capitals, all else is as it stands."""
     for found in _TOKEN.finditer(text):
         kind = str(found.lastgroup if found.lastgroup != "tag" else "text")
         if kind != "blank":
@@ -128,7 +129,7 @@ def _tokens(text: bytes) -> Iterator[_Token]:
 def _outer(text: bytes) -> Iterator[_Token]:
     """Yield the tokens outside of all brackets, the outermost brackets themselves included."""
     depth = 0
-    for token in _tokens(text):
+    for token in tokens(text):
         if token.text in {b")", b"]", b"}"} and token.kind == "mark":
             depth = max(0, depth - 1)
         if depth == 0:
@@ -166,7 +167,7 @@ def _head(text: bytes, keyword: _Token, name: _Token) -> InsertHead:
 def _refuse_input(select: bytes) -> None:
     """Raise QueryError if a SELECT reads the request's data: the engine does not offer it and would run them."""
     previous = b""
-    for token in _tokens(select):
+    for token in tokens(select):
         if token.text == b"(" and previous == b"INPUT":
             raise refusal(
                 48, "NOT_IMPLEMENTED", "INSERT … SELECT … FROM input(): insert into a table, then select from it"

@@ -15,7 +15,14 @@ from esep.errors import SettingInvalid
 def test_keys_are_made_once_and_kept(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["keys", "--directory", str(tmp_path)]).exit_code == 0
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(made) == {"routing.key", "receipt.key", "receipt-root.key", "receipt-root.crt", "clickhouse.password"}
+    assert set(made) == {
+        "routing.key",
+        "receipt.key",
+        "receipt-root.key",
+        "receipt-root.crt",
+        "clickhouse.password",
+        "pseudonym.key",
+    }
     assert CliRunner().invoke(app, ["keys", "--directory", str(tmp_path)]).exit_code == 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == made
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from esep.embedded.kafka import KafkaBroker
 
 # Marks, or fixtures that start a server, in the order in which tests are run: the longest first.
-LEVELS = ("stack", "secured", "servers", "registry", "kafka", "clickhouse", "none")
+LEVELS = ("stack", "secured", "servers", "registry", "kafka", "roles", "clickhouse", "none")
 _OPEN = {level: ExitStack() for level in LEVELS}
 
 T = TypeVar("T")

@@ -28,9 +28,8 @@ from bench.load import Loaded, loaded
 from bench.streams import Streams
 from esep.cli.observer import Observer
 from esep.cli.output import out, print_table
-from esep.codec import decode_one
-from esep.schemas import schema
 from esep.topics import ALERTS
+from esep.versions import decode_record
 
 WARM_S = 10.0  # Ramps, first blocks, first compilations.
 AFTER_KILL_S = 40.0
@@ -40,7 +39,7 @@ _CHUNK_S = 5.0
 _ARRIVED_S_MAX = 120.0
 _LOOK_S = 0.1  # A look goes through the rows of the ledger: at 20 ms it would be most of what ClickHouse does.
 _SETTLED_S = 0.5  # After the last row was seen alerts may still be on their way.
-_ALERT, _WIN_RULE = schema("alert"), "WIN_THRESHOLD"
+_WIN_RULE = "WIN_THRESHOLD"
 _EVENT = ["organizer_bin", "stream_id", "sequence"]
 
 
@@ -90,7 +89,7 @@ class AlertWatch:
             now_ns = time.time_ns()
             for message in messages:
                 if message.error() is None:
-                    alert = decode_one(message.value(), _ALERT)
+                    alert = decode_record(message.value(), "alert")
                     if alert["rule_id"] == _WIN_RULE and alert["revision"] == 1:
                         self.seen.append((alert["evidence"][0]["entry_id"], now_ns))
 

@@ -20,12 +20,11 @@ from esep.cli.alert_show import show
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.dispose import dispose
 from esep.cli.output import command_group, out
-from esep.codec import decode_one
 from esep.errors import UsageError
 from esep.outsider import outsider
-from esep.schemas import schema
 from esep.security import PLAIN, client_security
 from esep.topics import ALERTS, COMPLIANCE
+from esep.versions import decode_record
 
 _ANSWER_S = 10.0
 _POLL_S = 0.5  # So that Ctrl-C is heard soon.
@@ -83,9 +82,10 @@ def alert_line(alert: dict[str, Any]) -> str:
     observed = ", ".join(
         f"{seen['name']} {seen['value']:,} (≥ {seen['threshold']:,})" for seen in alert["observations"]
     )
+    about = alert["iin"] or f"instrument {alert['instrument_hash'][:16]}"
     return (
         f"{alert['occurred_at']:%Y-%m-%d %H:%M} {alert['status']:<9} {alert['severity']:<9} {alert['rule_id']} "
-        f"v{alert['rule_version']} {alert['iin']}: {alert['reason_en']} [{observed}]"
+        f"v{alert['rule_version']} {about}: {alert['reason_en']} [{observed}]"
     )
 
 
@@ -103,7 +103,7 @@ def read_alerts(
                 continue
             error, value = message.error(), message.value()
             if error is None and value is not None:
-                yield decode_one(value, schema("alert"))
+                yield decode_record(value, "alert")
             elif error is not None and error.code() == KafkaError._PARTITION_EOF:
                 unread.discard(message.partition())
     finally:

@@ -31,16 +31,16 @@ from esep.sinks.clickhouse.client import connect
 from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.intake.receipts import Unsigned
 from esep.stream_apps.intake.stage import IntakeStage
-from esep.stream_apps.replay.hops import ALERTS_HOP, TOTALS_HOP, replay_hop
+from esep.stream_apps.replay.hops import ALERTS_HOP, INSTRUMENTS_HOP, TOTALS_HOP, hops_of, replay_hop
 from esep.stream_apps.replay.intake import Sizes, replay_intake
 from esep.stream_apps.replay.log import KafkaLog
+from esep.stream_apps.replay.report import Replayed
 from esep.stream_apps.stage import PartitionState
 from esep.stream_apps.totals.remembered import cells_in
 from esep.topics import ALERTS_STAGE, INTAKE, LEDGER, LOADER, TOTALS
 
 if TYPE_CHECKING:
     from esep.stream_apps.replay.log import Log
-    from esep.stream_apps.replay.report import Replayed
 
 PROGRESS_S = 5.0
 _CELLS_SHOWN = 20
@@ -131,8 +131,12 @@ def _totals(settings: Settings, log: Log, ends: dict[TopicPartition, int], _: li
 
 def _alerts(settings: Settings, log: Log, ends: dict[TopicPartition, int], _: list[str]) -> Replayed:
     partitions, rules = range(settings.ledger_partitions), load_rules(settings.rules_file)
-    hop = ALERTS_HOP._replace(stage=lambda: AlertsStage(rules))
-    return replay_hop(log, hop, partitions, until=ends, tell=_Progress(ALERTS_STAGE))
+    stage = AlertsStage(rules, partitions=settings.ledger_partitions)
+    replayed = Replayed(ALERTS_STAGE)
+    for hop in hops_of((ALERTS_HOP, INSTRUMENTS_HOP), stage):
+        own = hop._replace(stage=lambda: stage)
+        replay_hop(log, own, partitions, until=ends, tell=_Progress(ALERTS_STAGE), replayed=replayed)
+    return replayed
 
 
 _REPLAYS = {Which.INTAKE: _intake, Which.TOTALS: _totals, Which.ALERTS: _alerts}

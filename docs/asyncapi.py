@@ -27,6 +27,7 @@ _RECORDS_BY_TOPIC = {
     "accepted": ("accepted",),
     "rejected": ("rejected",),
     "ledger": ("ledger",),
+    "alerts.instruments": ("instrument_posting",),
     "compliance.alerts": ("alert",),
     "compliance.dispositions": ("disposition",),
 }

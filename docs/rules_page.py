@@ -21,8 +21,9 @@ _HEAD = """# Rules
 
 Made from `esep/rules.yaml` by `make pages`. LIVE: the stage raises its alerts. SHADOW: it raises none; `esep rules
 count` says what it would find ([for compliance officers](compliance.md)). A rule looks at one person's postings over
-all organizers: at those that are in force, corrected ones as they are now. It is fulfilled by a posting, together with
-what came before it; the first one of each day, week or month (Almaty's) makes the alert.
+all organizers, or at those of one means of payment, whoever used it: at those that are in force, corrected ones as they
+are now. It is fulfilled by a posting, together with what came before it; the first one of each day, week or month
+(Almaty's) makes the alert.
 """
 _VALUES = {
     ("sum", "amount_tiyn"): "sum (tenge) of",
@@ -30,9 +31,11 @@ _VALUES = {
     ("count", None): "number of",
     ("distinct", "organizer_bin"): "different organizers of",
     ("distinct", "instrument_hash"): "different means of payment of",
+    ("distinct", "iin"): "different persons of",
     ("mean", "odds_milli"): "mean odds, by stake, of",
 }
-_SAME = {"organizer_bin": "organizer", "instrument_hash": "means of payment", "wager_id": "bet"}
+_SAME = {"organizer_bin": "organizer", "instrument_hash": "means of payment", "iin": "person", "wager_id": "bet"}
+_SUBJECTS = {"person": "person", "instrument": "means of payment"}
 _UNITS = ((24 * 3600 * 1000, "days"), (3600 * 1000, "hours"), (60 * 1000, "minutes"))
 
 
@@ -47,7 +50,7 @@ def rules_page() -> str:
 def _section(rules: RuleSet, rule: Rule) -> Iterator[str]:
     yield f"## {rule.rule_id}"
     yield ""
-    each = "for each entry" if rule.bucket == "entry" else f"for each person and {rule.bucket}"
+    each = "for each entry" if rule.bucket == "entry" else f"for each {_SUBJECTS[rule.subject]} and {rule.bucket}"
     since = f" since {rule.since}" if rule.since else ""
     yield f"{rule.mode}{since} · version {rule.version} · {rule.severity.lower()} · one alert {each}"
     yield ""

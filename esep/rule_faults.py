@@ -55,6 +55,13 @@ def _misfits(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
     features = rules.features_of(rule)
     if rule.bucket == "entry" and any(feature.window for feature in features):
         yield Fault((*place, "bucket"), "a rule with a window is told apart by day, week or month")
+    if rule.bucket == "entry" and rule.subject == "instrument":
+        yield Fault((*place, "bucket"), "a rule about a means of payment is told apart by day, week or month")
+    for condition, within in rule.conditions():
+        for field in ("feature", "of"):
+            named = rules.by_name.get(getattr(condition, field) or "")
+            if named is not None and rule.own_field in {named.field, *named.key}:
+                yield Fault((*place, *within, field), f"each {rule.subject} has one {rule.own_field} only")
     for condition, within in rule.conditions():
         feature, of = rules.by_name[condition.feature or ""], rules.by_name.get(condition.of or "")
         if of is not None and (feature.aggregate == "mean" or of.aggregate == "mean" or feature.unit != of.unit):

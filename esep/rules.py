@@ -5,8 +5,9 @@ Returns   `RuleSet`: features and rules, typed
 Promises  a number of a rule stands in the file and nowhere else; what a rule cannot mean is refused with line and
           field; a changed rule is a new version of it (clauses D934-1..3, D934-7..11, R2021-3)
 
-What a rule says: among the postings of one person that are in force (booked and not taken back), in their total order,
-a posting that passes `event` fulfils the rule if each condition of `when` holds. A feature is worked out over the
+What a rule says: among the postings of one person, or of one means of payment (`subject`), that are in force (booked
+and not taken back), in their total order, a posting that passes `event` fulfils the rule if each condition of `when`
+holds. A feature is worked out over the
 postings that pass its filter, come before the event in the total order or are the event itself, and occurred less than
 its window before it; `key`: only those that have the event's own values there. Of each bucket the first posting that
 fulfils the rule makes the alert. Nothing adds up to 0; the mean of nothing fulfils no condition, and no part of
@@ -46,6 +47,7 @@ WINDOW_MS_MAX = 90 * DAY_MS  # What a stage may have to remember, beside that.
 LANGUAGES = ("kk", "ru", "en")
 Kind = Literal["WAGER", "WINNING", "REFUND", "CASH_OUT", "DEPOSIT", "WITHDRAWAL"]
 KINDS: tuple[Kind, ...] = get_args(Kind)  # What a posting moves: its event type, and of a payout its kind.
+Subject = Literal["person", "instrument"]
 _UNITS_MS = {"min": 60 * 1000, "h": HOUR_MS, "d": DAY_MS}
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})(min|h|d)")
 
@@ -109,7 +111,7 @@ class Filter(_Declared):
 
 
 class Feature(_Declared):
-    """A value over a person's postings. window: ms, 0: the event alone. key: fields that are as in the event.
+    """A value over a subject's postings. window: ms, 0: the event alone. key: fields that are as in the event.
 
     observed: the name under which alerts tell the value.
     """
@@ -117,10 +119,10 @@ class Feature(_Declared):
     feature: Name
     observed: Name
     aggregate: Literal["sum", "count", "distinct", "mean"]
-    field: Literal["amount_tiyn", "return_tiyn", "odds_milli", "organizer_bin", "instrument_hash"] | None = None
+    field: Literal["amount_tiyn", "return_tiyn", "odds_milli", "organizer_bin", "instrument_hash", "iin"] | None = None
     filter: Filter = Filter()
     window: Window
-    key: tuple[Literal["organizer_bin", "instrument_hash", "wager_id"], ...] = ()
+    key: tuple[Literal["organizer_bin", "instrument_hash", "iin", "wager_id"], ...] = ()
 
     @property
     def unit(self) -> str:
@@ -132,7 +134,7 @@ class Feature(_Declared):
         fields = {
             "sum": ("amount_tiyn", "return_tiyn"),
             "count": (None,),
-            "distinct": ("organizer_bin", "instrument_hash"),
+            "distinct": ("organizer_bin", "instrument_hash", "iin"),
             "mean": ("odds_milli",),
         }[self.aggregate]
         if self.field not in fields:
@@ -143,7 +145,7 @@ class Feature(_Declared):
         if self.field == "instrument_hash" and "instrument_hash" not in self.filter.has:
             raise ValueError("instrument_hash must be there: `has: [instrument_hash]` in the filter")
         if self.aggregate == "distinct" and self.key:
-            raise ValueError("different values are counted over the whole person, without a key")
+            raise ValueError("different values are counted over all of the subject's postings, without a key")
         return self
 
 
@@ -188,7 +190,8 @@ class Texts(_Declared):
 
 
 class Rule(_Declared):
-    """A rule. bucket: what its alerts are told apart by, an entry or a span of the calendar.
+    """A rule. subject: whose postings it looks at. bucket: what its alerts are told apart by, an entry or a span of the
+    calendar.
 
     since: only what occurred from that Almaty day on counts. confuses: what the rule is likely to take for its case.
     """
@@ -198,6 +201,7 @@ class Rule(_Declared):
     mode: Literal["LIVE", "SHADOW"]
     severity: Literal["INFO", "LOW", "MEDIUM", "HIGH", "MANDATORY"]
     basis: Annotated[str, Field(min_length=3)]
+    subject: Subject = "person"
     since: date | None = None
     event: Filter
     when: tuple[Condition, ...] = ()
@@ -209,6 +213,11 @@ class Rule(_Declared):
     def live(self) -> bool:
         """Whether the stage raises its alerts."""
         return self.mode == "LIVE"
+
+    @property
+    def own_field(self) -> Literal["iin", "instrument_hash"]:
+        """The field that is the same in all postings of the subject: a posting links a person and an instrument."""
+        return "iin" if self.subject == "person" else "instrument_hash"
 
     @property
     def calendar(self) -> Calendar | None:

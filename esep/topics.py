@@ -22,6 +22,8 @@ DISPOSITIONS = "compliance.dispositions"
 REFERENCE = "reference"
 TOTALS_CHANGELOG = "totals.changelog"
 ALERTS_CHANGELOG = "alerts.changelog"
+INSTRUMENTS = "alerts.instruments"  # Postings by means of payment: the stage alerts writes it, and reads it again.
+INSTRUMENTS_CHANGELOG = "alerts.instruments.changelog"
 
 INTAKE, TOTALS, ALERTS_STAGE, LOADER = "intake", "totals", "alerts", "loader"  # Stages, and their consumer groups.
 COMPLIANCE = "compliance"  # Who reads the alerts and decides about them; its consumer group and transactional id.
@@ -110,10 +112,14 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
         Topic(ACCEPTED, ledger_partitions, "person_key", INTAKE, (TOTALS,), kept),
         Topic(REJECTED, 1, "cause", INTAKE, (LOADER,), kept),
         Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER), kept),
-        Topic(ALERTS, ledger_partitions, "person_key", ALERTS_STAGE, (LOADER, COMPLIANCE), kept),
+        Topic(ALERTS, ledger_partitions, "person_key, or means of payment", ALERTS_STAGE, (LOADER, COMPLIANCE), kept),
         Topic(DISPOSITIONS, 1, "alert_id", COMPLIANCE, (LOADER, COMPLIANCE), {**internal, **_FOR_EVER}),
         Topic(TOTALS_CHANGELOG, ledger_partitions, "scope", TOTALS, (TOTALS,), {**internal, **_CHANGELOG}),
         Topic(ALERTS_CHANGELOG, ledger_partitions, "scope", ALERTS_STAGE, (ALERTS_STAGE,), {**internal, **_CHANGELOG}),
+        Topic(INSTRUMENTS, ledger_partitions, "means of payment", ALERTS_STAGE, (ALERTS_STAGE,), kept),
+        Topic(
+            INSTRUMENTS_CHANGELOG, ledger_partitions, "scope", ALERTS_STAGE, (ALERTS_STAGE,), {**internal, **_CHANGELOG}
+        ),
     ]
     for bin_ in organizer_bins:
         line += _organizer_topics(bin_, events_partitions, internal, kept)

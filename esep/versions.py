@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from esep.codec import INDEX, empty_frame, encode, encode_one
+from esep.codec import HEADER_BYTES, INDEX, decode_one, empty_frame, encode, encode_one, wire_header
 from esep.schemas import Schema, newest, versions
 
 if TYPE_CHECKING:
@@ -62,6 +62,15 @@ def encode_record(record: Mapping[str, Any], name: str) -> bytes:
         if schema.version == 1 or any(_is_set(_at(record, path)) for path in added):
             return encode_one(_narrowed(record, schema), schema)
     raise AssertionError("a record has a first version")
+
+
+def decode_record(value: bytes, name: str) -> dict[str, Any]:
+    """Return one record of any version with the fields of the newest; ValueError if it is none."""
+    for schema in versions(name):
+        if value[:HEADER_BYTES] == wire_header(schema):
+            record = decode_one(value, schema)
+            return {field: record.get(field, absent) for field, absent in _absent(name).items()}
+    raise ValueError("another schema id")
 
 
 def _oldest(frame: pl.DataFrame, record: str) -> pl.Series | None:
@@ -122,6 +131,15 @@ def _added(record: str) -> tuple[tuple[_Path, ...], ...]:
 def _paths(schema: Schema) -> list[_Path]:
     inner = _inner(schema)
     return [(name,) for name in schema.fields] + [(name, part) for name in inner for part in inner[name]]
+
+
+@cache
+def _absent(record: str) -> dict[str, Any]:
+    """Return what a record says of each field of its newest version that it has not."""
+    return {
+        field["name"]: () if isinstance(field["type"], dict) and field["type"]["type"] == "array" else None
+        for field in newest(record).parsed()["fields"]
+    }
 
 
 @cache

@@ -22,13 +22,12 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from esep.codec import decode_one
 from esep.errors import BrokerUnavailable
 from esep.registry import adopt
-from esep.schemas import schema
 from esep.security import client_security
 from esep.settings import Settings, load_settings
 from esep.topics import ALERTS, COMPLIANCE
+from esep.versions import decode_record
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS cases (
@@ -61,7 +60,7 @@ def file_alerts(cases: sqlite3.Connection, values: Iterable[bytes]) -> None:
     """File message values in one transaction; repetitions and any order end with the same tables."""
     with cases:
         for value in values:
-            alert = decode_one(value, schema("alert"))
+            alert = decode_record(value, "alert")
             content = json.dumps(alert, default=str, ensure_ascii=False, sort_keys=True)
             flat = {**alert, "occurred_at": alert["occurred_at"].isoformat()}
             cases.execute(

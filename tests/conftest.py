@@ -18,6 +18,7 @@ from tests.producers.bets import new_bin
 from tests.producers.fake_intake import make_topics
 from tests.sinks.line import Servers
 from tests.support.examples import examples
+from tests.support.live_rules import live_rules
 from tests.support.registry import registry as running_registry
 from tests.support.role_books import RoleBooks, role_books
 from tests.support.secured import Secured, secured_line
@@ -84,8 +85,11 @@ def secured() -> Secured:
 
 @pytest.fixture(scope="session")
 def common_line() -> Line:
-    """The whole line with the register of the examples; each test has an organizer and persons of its own there."""
-    return shared("stack", lambda folder: line(folder / "line"))
+    """The whole line with the register of the examples; each test has an organizer and persons of its own there.
+
+    Its rules are `live_rules`, in the folder of the line.
+    """
+    return shared("stack", lambda folder: line(folder / "line", ESEP_RULES_FILE=str(live_rules(folder / "line"))))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The process `esep run alerts`: the stage alerts, run by the shell that all stages share.
 
-Reads     `ledger`, and on assignment `alerts.changelog`
-Writes    `compliance.alerts` and `alerts.changelog`, one transaction per poll
+Reads     `ledger`, `alerts.instruments`, and on assignment `alerts.changelog`, `alerts.instruments.changelog`
+Writes    `compliance.alerts`, `alerts.instruments` and both changelogs, one transaction per poll
 Promises  what `worker` promises; nothing of its own (box: alerts)
 """
 
@@ -16,4 +16,4 @@ from esep.stream_apps.launch import launch
 def main() -> int:
     """Work until told to stop; return the exit code."""
     settings = load_settings()
-    return launch(AlertsStage(load_rules(settings.rules_file)), settings)
+    return launch(AlertsStage(load_rules(settings.rules_file), partitions=settings.ledger_partitions), settings)

@@ -30,14 +30,16 @@ FACTS = np.dtype([
     ("flags", "<i4"), ("entry_length", "<u2"), ("wager_length", "<u2"), ("kind", "<u1"),
 ])  # fmt: skip
 WINNING = KINDS.index("WINNING")
+_OFFSET_BITS = 48  # Of an offset: more records than a partition ever has.
 
 
 class Posting(NamedTuple):
     """A posting; comparing two gives their total order (DESIGN §7).
 
-    leg: 1, or -1 with a negative amount for what is taken back. offset: in the ledger. kind: a place in KINDS, and
-    HAS_INSTRUMENT. odds_milli: 0 where there are none. wager_id, instrument: kept where a rule asks for them, or empty.
-    bits: the filters that it passes (`Program.bits`).
+    leg: 1, or -1 with a negative amount for what is taken back. offset: in the ledger; of a means of payment's posting
+    with its partition (`ledger_places`). kind: a place in KINDS, and HAS_INSTRUMENT. odds_milli: 0 where there are
+    none. wager_id, linked: kept where a rule asks for them, or empty. linked: of a person's posting the means of
+    payment, of a means of payment's the IIN. bits: the filters that it passes (`Program.bits`).
     """
 
     occurred_ms: int
@@ -50,7 +52,7 @@ class Posting(NamedTuple):
     odds_milli: int = 0
     flags: int = 0
     wager_id: str = ""
-    instrument: str = ""
+    linked: str = ""
     bits: int = 0
 
     @property
@@ -63,7 +65,7 @@ class Posting(NamedTuple):
 class Columns:
     """Postings as columns. slots: person key and day (SLOT_WORDS words). facts: FACTS, the leg is the amount's sign.
 
-    texts: of each posting entry id, wager id and instrument without anything between, all joined; lengths: theirs.
+    texts: of each posting entry id, wager id and `linked` without anything between, all joined; lengths: theirs.
     """
 
     slots: np.ndarray
@@ -81,7 +83,7 @@ class Columns:
         return [buffer[start:end] for start, end in zip((ends - self.lengths).tolist(), ends.tolist(), strict=True)]
 
     def words(self, field: str) -> np.ndarray:
-        """Return a number (uint64) for each posting's organizer_bin or instrument_hash: equal for equal ones."""
+        """Return a number (uint64) for each posting's organizer_bin or `linked`: equal for equal ones."""
         starts = (self.facts["entry_length"] + self.facts["wager_length"].astype(np.int64)).tolist()
         texts = self.own_texts()
         if field == "organizer_bin":
@@ -119,13 +121,28 @@ class Columns:
 def columns_of(persons: Sequence[bytes], postings: Sequence[Posting]) -> Columns:
     """Return postings, each of the person key beside it, as columns."""
     facts = np.zeros(len(postings), FACTS)
-    parts = [(one.entry_id.encode(), one.wager_id.encode(), one.instrument.encode()) for one in postings]
+    parts = [(one.entry_id.encode(), one.wager_id.encode(), one.linked.encode()) for one in postings]
     names = ("occurred_ms", "amount_tiyn", "offset", "revision", "odds_milli", "flags", "kind")
     for name in names:
         facts[name.removesuffix("_tiyn").removesuffix("_milli")] = [getattr(one, name) for one in postings]
     facts["entry_length"], facts["wager_length"] = ([len(part[at]) for part in parts] for at in (0, 1))
     texts, lengths = joined(b"".join(part) for part in parts)
     return Columns(slots_of(person_words(persons), day_of(facts["occurred_ms"])), facts, texts, lengths)
+
+
+def ledger_places(partitions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return partitions and offsets of the ledger as one number each (int64)."""
+    places: np.ndarray = (partitions.astype(np.int64) << _OFFSET_BITS) | offsets
+    return places
+
+
+def partition_and_offset(place: int) -> tuple[int, int]:
+    """Return what `ledger_places` made one number of.
+
+    >>> partition_and_offset(int(ledger_places(np.array([3]), np.array([17]))[0]))
+    (3, 17)
+    """
+    return place >> _OFFSET_BITS, place & ((1 << _OFFSET_BITS) - 1)
 
 
 def joined(texts: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:

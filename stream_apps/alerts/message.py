@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esep.money import tenge_text
 from esep.rules import LANGUAGES
+from esep.stream_apps.alerts.columns import partition_and_offset
 
 if TYPE_CHECKING:
     from esep.lineage import TopicPartition
@@ -50,20 +51,26 @@ class Cause(NamedTuple):
     occurred_ms: int
     iin: str
     reference_version: int
+    instrument_hash: str | None = None
 
 
 def alert_id(rule: Rule, person: bytes, bucket: str) -> str:
     """Return the id of an alert: the same for ever, whoever works it out.
 
-    The first 32 hex digits of SHA-256 over rule id, version, person key (hex) and bucket, a line each.
+    The first 32 hex digits of SHA-256 over rule id, version, message key (hex) and bucket, a line each. person: the key
+    of the person, or of the means of payment.
     """
     return sha256("\n".join((rule.rule_id, str(rule.version), person.hex(), bucket)).encode()).hexdigest()[:32]
 
 
 def alert_record(outcome: Outcome, cause: Cause, row: int, withdrawn: Texts) -> dict[str, Any]:
-    """Return the whole record of a new revision of an alert; instants as ms. withdrawn: what is said of one that is."""
+    """Return the whole record of a new revision of an alert; instants as ms. withdrawn: what is said of one that is.
+
+    One about a means of payment names the persons of its evidence, and is itself about none.
+    """
     rule, found = outcome.rule, outcome.found
     evidence = found.evidence if found else ()
+    told, of_person = evidence[-EVIDENCE_MAX:], rule.subject == "person"
     return {
         "row": row,
         "received_at": cause.received_ms,
@@ -77,15 +84,20 @@ def alert_record(outcome: Outcome, cause: Cause, row: int, withdrawn: Texts) -> 
         "rule_version": rule.version,
         "severity": rule.severity,
         "mode": rule.mode,
-        "iin": cause.iin,
+        "iin": cause.iin if of_person else "",
         "bucket": outcome.bucket,
         "occurred_at": found.event.occurred_ms if found else cause.occurred_ms,
         "organizer_bins": sorted({one.organizer_bin for one in evidence}),
         **(_reasons(rule.reason, found) if found else _plain(withdrawn)),
         "basis": rule.basis,
         "observations": _observations(found) if found else [],
-        "evidence": [_evidence(one, cause.source.partition) for one in evidence[-EVIDENCE_MAX:]],
+        "evidence": [
+            _evidence(one, *((cause.source.partition, one.offset) if of_person else partition_and_offset(one.offset)))
+            for one in told
+        ],
         "reference_version": cause.reference_version,
+        "instrument_hash": None if of_person else cause.instrument_hash,
+        "evidence_iins": [] if of_person else [one.linked for one in told],
     }
 
 
@@ -141,7 +153,7 @@ def _long(value: int | None) -> int:
     return min(value or 0, _LONG_MAX)
 
 
-def _evidence(posting: Posting, partition: int) -> dict[str, Any]:
+def _evidence(posting: Posting, partition: int, offset: int) -> dict[str, Any]:
     return {
         "entry_id": posting.entry_id,
         "revision": posting.revision,
@@ -149,5 +161,5 @@ def _evidence(posting: Posting, partition: int) -> dict[str, Any]:
         "occurred_at": posting.occurred_ms,
         "amount_tiyn": posting.amount_tiyn,
         "ledger_partition": partition,
-        "ledger_offset": posting.offset,
+        "ledger_offset": offset,
     }

@@ -1,6 +1,6 @@
 """The rules that are LIVE, compiled for the stream: filters as bits, windows, and how to see who is far from them.
 
-Reads     a `RuleSet`
+Reads     a `RuleSet`; whether the rules about persons or about means of payment are asked for
 Returns   `Program`: what the stage has to look at and to remember
 Promises  a pure function of the rules; a posting that passes no filter of the program is of no use to any rule, and a
           person who is below an anchor of a rule cannot fulfil it (box: alerts)
@@ -27,15 +27,16 @@ from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, columns_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from esep.rules import Feature, Filter, Range, Rule, RuleSet, Texts
+    from esep.rules import Feature, Filter, Range, Rule, RuleSet, Subject, Texts
     from esep.stream_apps.alerts.columns import Posting
 
-Measure = Literal["sum", "count", "organizer_bin", "instrument_hash"]
+Measure = Literal["sum", "count", "organizer_bin", "instrument_hash", "iin"]
 _MEASURES: dict[tuple[str, str | None], Measure] = {
     ("sum", "amount_tiyn"): "sum",
     ("count", None): "count",
     ("distinct", "organizer_bin"): "organizer_bin",
     ("distinct", "instrument_hash"): "instrument_hash",
+    ("distinct", "iin"): "iin",
 }
 _FILTERS_MAX = 62  # One bit each in a signed number of 64.
 _KIND_MASK = HAS_INSTRUMENT - 1
@@ -44,7 +45,7 @@ _KIND_MASK = HAS_INSTRUMENT - 1
 class Anchor(NamedTuple):
     """What must be reached within `period_ms` by the postings that pass `bit`.
 
-    measure: sum of their amounts (tiyn), their count, or how many different organizer_bin or instrument_hash they have.
+    measure: sum of their amounts (tiyn), their count, or how many different values of a field they have.
     """
 
     bit: int
@@ -76,18 +77,24 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All rules that are LIVE. kept_ms: how long before the clock a posting may have occurred and still matter.
+    """All LIVE rules of a subject. kept_ms: how long before the clock a posting may have occurred and still matter.
 
-    keeps_wager, keeps_instrument: whether any rule asks for these texts.
+    keeps_wager, keeps_linked: whether any rule asks for these texts.
     """
 
+    subject: Subject
     filters: tuple[Filter, ...]
     entry_rules: tuple[Compiled, ...]
     window_rules: tuple[Compiled, ...]
     kept_ms: int
     keeps_wager: bool
-    keeps_instrument: bool
+    keeps_linked: bool
     withdrawn: Texts
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no rule to look at anything for."""
+        return not (self.entry_rules or self.window_rules)
 
     def bits(self, facts: np.ndarray) -> np.ndarray:
         """Return for each posting the filters that it passes, as bits of an int64."""
@@ -102,9 +109,9 @@ class Program:
         return [one._replace(bits=own) for one, own in zip(postings, bits, strict=True)]
 
 
-def compile_rules(rules: RuleSet) -> Program:
-    """Return the program of the rules that are LIVE."""
-    live = [rule for rule in rules.rules if rule.live]
+def compile_rules(rules: RuleSet, subject: Subject = "person") -> Program:
+    """Return the program of the rules about a subject that are LIVE."""
+    live = [rule for rule in rules.rules if rule.live and rule.subject == subject]
     filters = tuple(dict.fromkeys(one for rule in live for one in _filters(rules, rule)))
     if len(filters) > _FILTERS_MAX:
         raise FileUnusable(
@@ -117,12 +124,14 @@ def compile_rules(rules: RuleSet) -> Program:
     features = [feature for rule in live for feature in rules.features_of(rule)]
     windows = tuple(one for one in compiled if one.rule.calendar)
     return Program(
+        subject=subject,
         filters=filters,
         entry_rules=tuple(one for one in compiled if not one.rule.calendar),
         window_rules=windows,
         kept_ms=max([LATENESS_MS + DAY_MS, *(one.rule.lateness_ms + one.span_ms for one in windows)]),
         keeps_wager=any("wager_id" in feature.key for feature in features),
-        keeps_instrument=any("instrument_hash" in (feature.field, *feature.key) for feature in features),
+        keeps_linked=subject == "instrument"  # Its alerts name the persons.
+        or any("instrument_hash" in (feature.field, *feature.key) for feature in features),
         withdrawn=rules.withdrawn,
     )
 

@@ -159,6 +159,7 @@ def _mean(sums: tuple[int, ...]) -> int | None:
 
 _TEXTS: dict[str, Callable[[Posting], str]] = {
     "organizer_bin": lambda posting: posting.organizer_bin,
-    "instrument_hash": lambda posting: posting.instrument,
+    "instrument_hash": lambda posting: posting.linked,
+    "iin": lambda posting: posting.linked,
     "wager_id": lambda posting: posting.wager_id,
 }

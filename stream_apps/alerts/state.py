@@ -3,6 +3,8 @@
 Reads     `Changes` of a poll
 Returns   `AlertsData`; a `Sweep`
 Promises  what is dropped is never looked at again, so that no alert depends on when it is dropped (box: alerts)
+
+Where a program is about means of payment, a person key here is the key of one of them: both have 16 bytes.
 """
 
 from __future__ import annotations

@@ -24,7 +24,6 @@ from esep.buckets import Span
 from esep.rules import DAY_MS, LATENESS_MS, Rule
 from esep.stream_apps.alerts.book import Book, Found
 from esep.stream_apps.alerts.columns import Columns, Posting, day_of, days_of, persons_of, slots_of
-from esep.stream_apps.alerts.reach import booked
 from esep.stream_apps.alerts.state import (
     DIGEST_BYTES,
     OPEN,
@@ -178,7 +177,7 @@ def _near_the_anchors(
             return near
         own, owner = arrivals.columns.taken(places), owners[places]
         in_poll = np.zeros(int(owners.max()) + 1, np.int64)
-        np.add.at(in_poll, owner, booked(reach.anchor, own, arrivals.bits[places]))
+        np.add.at(in_poll, owner, reach.coming(own, arrivals.bits[places]))
         close = np.zeros(len(in_poll), np.bool_)
         close[owner[in_poll[owner] + reach.around(own) >= reach.anchor.limit]] = True
         near = near & close[owners]

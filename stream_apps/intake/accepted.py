@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from esep.identifiers import PersonKeys
     from esep.lineage import TopicPartition
     from esep.stream_apps.intake.decode import Messages
-    from esep.stream_apps.intake.lanes import Lanes
+    from esep.stream_apps.lanes import Lanes
 
 PERSON_KEY_BYTES = 16  # See esep.identifiers.PersonKeys.
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from esep.lineage import Position
     from esep.receipt_keys import SigningKey
     from esep.stream_apps.intake.decode import Messages
-    from esep.stream_apps.intake.lanes import Lanes
     from esep.stream_apps.intake.rejects import Reject
     from esep.stream_apps.intake.sequences import Stream
     from esep.stream_apps.intake.settlement import Settled, Settlement
+    from esep.stream_apps.lanes import Lanes
 
 RANGES_MAX = 4_096  # Ranges of a receipt beyond one per stream, so that it fits its topic however many gaps there are.
 _OUTCOMES = {PASSED: "ACCEPTED", REPEATED: "DUPLICATE"}  # Of a correction that was held; else it is the reject code.

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esep.stream_apps.intake.decode import Messages
-    from esep.stream_apps.intake.lanes import Lanes
     from esep.stream_apps.intake.settlement import Settled
+    from esep.stream_apps.lanes import Lanes
 
 OUTPUT = TopicPartition(REJECTED, 0)
 _REJECTED = schema("rejected")

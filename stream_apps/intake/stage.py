@@ -27,13 +27,13 @@ from esep.stream_apps.intake.corrections import candidates_of
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.enrich import enrich
 from esep.stream_apps.intake.facts import Facts
-from esep.stream_apps.intake.lanes import Lanes
 from esep.stream_apps.intake.origin import check_origin
 from esep.stream_apps.intake.receipts import receipt_writes
 from esep.stream_apps.intake.rejects import rejected_writes, rejects_of
 from esep.stream_apps.intake.sequences import Stream
 from esep.stream_apps.intake.settlement import settle
 from esep.stream_apps.ladder import Tally, process_what_can_be
+from esep.stream_apps.lanes import Lanes
 from esep.stream_apps.stage import Batch, PartitionState, Result
 from esep.topics import ACCEPTED, INTAKE, events_topic, intake_changelog_topic, organizer_of
 

@@ -60,6 +60,11 @@ class LaneCheck:
         self._beyond: list[Entry] = []
         self._ended = (first_row - 1) // STRETCH_ROWS - 1  # The last stretch that was compared.
 
+    def begin(self, row: int) -> None:
+        """Leave out the rows before this one."""
+        self._first_row = max(self._first_row, row)
+        self._ended = (self._first_row - 1) // STRETCH_ROWS - 1
+
     def take(self, first_row: int, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> None:
         """Compare the next records of the lane, whose rows are first_row and so on."""
         last = self._digest.last_row

@@ -21,11 +21,12 @@ from esep.register import Register, load_register
 from esep.settings import Settings, load_settings
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.tables import topics_to_load
-from esep.topics import ACCEPTED, ALERTS_STAGE, INTAKE, LEDGER, LOADER, TOTALS, events_topic
+from esep.topics import ACCEPTED, ALERTS_STAGE, INSTRUMENTS, INTAKE, LEDGER, LOADER, TOTALS, events_topic
 from tests.chaos.link import HOST, Link
 from tests.chaos.oracle import Record
 from tests.chaos.reading import committed, ends_of
 from tests.chaos.schedule import BROKERS
+from tests.support.live_rules import live_rules
 
 SESSION_MS = 6_000  # The shortest that a broker takes by default.
 READY_S = 180.0  # Nine programs start at a time, on two cores that others use too.
@@ -85,7 +86,8 @@ class Line:
             ends = {partition: end for (name, partition), end in sent_ends.items() if name == topic}
             self._wait_read(INTAKE, topic, ends)
         self._wait_read(TOTALS, ACCEPTED, ends_of(self.servers, ACCEPTED))
-        self._wait_read(ALERTS_STAGE, LEDGER, ends_of(self.servers, LEDGER))
+        for topic in (LEDGER, INSTRUMENTS):
+            self._wait_read(ALERTS_STAGE, topic, ends_of(self.servers, topic))
         for topic in topics_to_load(self.settings, self.register.bins):
             self._wait_read(LOADER, topic, ends_of(self.servers, topic))
 
@@ -131,6 +133,7 @@ def chaos_line(data_dir: Path, register: Path) -> Iterator[Line]:
         with Link(stack.clickhouse.port) as wire:
             environment = {
                 "ESEP_CLICKHOUSE_URL": f"http://{HOST}:{wire.port}",  # What asks the books afterwards asks directly.
+                "ESEP_RULES_FILE": str(live_rules(data_dir, "SHARED_INSTRUMENT")),
                 "ESEP_SESSION_TIMEOUT_MS": str(SESSION_MS),
                 "POLARS_MAX_THREADS": "1",
             }

@@ -26,12 +26,14 @@ MEASURES = ("wager", "winning", "refund", "cash_out", "deposit", "withdrawal")
 SCOPES = (("person", "year"), ("person", "ever"), ("organizer", "year"), ("organizer", "ever"))
 THRESHOLD_TIYN = 1_000_000 * 100
 DAY_MS = 24 * 3600 * 1000
+SHARED_PERSONS = 3
 _ALMATY = timedelta(hours=5)  # Of every instant since 1 March 2024, and simulations lie after it.
 _SIGNED = ("amount_tiyn", "won_tiyn", "bonus_tiyn")
 _VALUES = (
     "event_type", "site_id", "iin", "wager_id", "occurred_at", "payment_method", "channel", "funding", "odds_milli",
     "selections", "kind", "wager_occurred_at", "wager_amount_tiyn", "account_id", "payment_id", "payment_provider",
     "balance_before_tiyn", "balance_after_tiyn", "device_kind", "device_id", "bet_kind", "market_names",
+    "instrument_hash",
 )  # fmt: skip
 _LISTS = ("selections", "market_names")
 _NO_BET = {"DEPOSIT", "WITHDRAWAL"}  # In the ledger their wager_id is empty.
@@ -183,10 +185,13 @@ def record_of(posting: Posting) -> Record:
 
 
 def alerts(postings: Iterable[Posting]) -> set[tuple[str, str, str]]:
-    """Return rule, IIN and bucket of each alert that must stand once all is known."""
+    """Return rule, IIN or means of payment, and bucket of each alert that must stand once all is known."""
     small: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    users: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     standing = set()
     for entry_id, record in in_force(postings).items():
+        if record["instrument_hash"] is not None:
+            users[record["instrument_hash"]].append((record["occurred_at"], record["iin"]))
         if (record["event_type"], record["kind"]) != ("PAYOUT", "WINNING"):
             continue
         if record["amount_tiyn"] >= THRESHOLD_TIYN:
@@ -195,7 +200,17 @@ def alerts(postings: Iterable[Posting]) -> set[tuple[str, str, str]]:
             small[record["iin"]].append((record["occurred_at"], record["amount_tiyn"]))
     for iin, own in small.items():
         standing |= {("WIN_STRUCTURED", iin, day) for day in _days_in_parts(sorted(own))}
+    for instrument, uses in users.items():
+        standing |= {("SHARED_INSTRUMENT", instrument, month) for month in _months_shared(sorted(uses))}
     return standing
+
+
+def _months_shared(uses: list[tuple[int, str]]) -> Iterator[str]:
+    """Yield the Almaty months in which three persons or more had used a means of payment within 30 days."""
+    for place, (occurred_ms, _) in enumerate(uses):
+        persons = {iin for at_ms, iin in uses[: place + 1] if at_ms > occurred_ms - 30 * DAY_MS}
+        if len(persons) >= SHARED_PERSONS:
+            yield almaty(occurred_ms).strftime("%Y-%m")
 
 
 def in_force(postings: Iterable[Posting]) -> dict[str, Record]:

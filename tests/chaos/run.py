@@ -142,7 +142,9 @@ def _open_books(line: Line, sent: pl.DataFrame, outcome: Outcome) -> None:
     compare_maps("state of totals", oracle.cells((key, record) for *_, key, record in found), _state(line), findings)
     compare_maps("totals", oracle.totals(postings), _totals(line), findings)
     alerts = oracle.alerts(postings)
-    standing = line.rows("SELECT rule_id, iin, bucket FROM alerts_current WHERE status != 'WITHDRAWN'")
+    standing = line.rows(
+        "SELECT rule_id, ifNull(instrument_hash, iin), bucket FROM alerts_current WHERE status != 'WITHDRAWN'"
+    )
     compare_bags("alert", alerts, standing, findings)
     revisions = line.rows("SELECT alert_id, revision FROM alerts")
     numbered = list(revisions)

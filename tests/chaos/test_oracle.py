@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from esep.codec import encode_one
 from esep.schemas import schema
 from esep.stream_apps.totals.cells import CELL_KEY, CELL_VALUE, MEASURES
-from tests.chaos.oracle import Posting, alerts, cells, ledger_rows, postings_of_message, read, record_of, totals
+from tests.chaos.oracle import DAY_MS, Posting, alerts, cells, ledger_rows, postings_of_message, read, record_of, totals
 from tests.chaos.wins import _VALUES
 from tests.integration import oracle as by_file
 
-BIN, IIN, OTHER = "940140000385", "900101300007", "830717350867"
+BIN, IIN, OTHER, THIRD = "940140000385", "900101300007", "830717350867", "061211600012"
 PAYOUT, CORRECTION = schema("payout"), schema("correction")
 AT = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)  # 23:30 in Almaty.
 ALMATY_DAY = "2026-11-20"
@@ -82,6 +82,21 @@ def test_alerts_stand_for_what_is_in_force() -> None:
     assert alerts(booked(*parts)) == {("WIN_STRUCTURED", IIN, "2026-11-21")}
     assert alerts(booked(parts[0], payout(3, 500_000_00, AT + timedelta(hours=24)))) == set()
     assert alerts(booked(parts[0], payout(3, 500_000_00, iin=OTHER))) == set()
+
+
+def test_means_of_payment_is_shared_by_three_persons_within_30_days() -> None:
+    """D934-1..3."""
+    card = {"instrument_kind": "CARD", "instrument_hash": "ab" * 32, "instrument_key_version": 1}
+
+    def paid(sequence: int, iin: str, days: float) -> bytes:
+        numbering = {"organizer_bin": BIN, "stream_id": "desk-7", "sequence": sequence}
+        return encode_one(numbering | values(100_00, AT + timedelta(days=days), iin) | card, PAYOUT)
+
+    two = [paid(1, IIN, 0), paid(2, OTHER, 1)]
+    almost = 30 - 1 / DAY_MS
+    assert alerts(booked(*two, paid(3, THIRD, almost))) == {("SHARED_INSTRUMENT", "ab" * 32, "2026-12")}
+    assert alerts(booked(*two, paid(3, THIRD, 30))) == set()
+    assert alerts(booked(*two, paid(3, IIN, 2))) == set()
 
 
 @given(

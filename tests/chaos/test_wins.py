@@ -1,4 +1,4 @@
-"""Winnings are the same for the same plan, stand behind the simulated messages, and raise alerts of both rules."""
+"""Winnings are the same for the same plan, stand behind the simulated messages, and raise alerts of every rule."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_same_plan_gives_the_same_winnings_beside_all_that_it_gives_anyway() -> 
     assert made["number"].is_unique().all()
 
 
-def test_winnings_are_corrected_in_every_way_and_raise_alerts_of_both_rules() -> None:
+def test_winnings_are_corrected_in_every_way_and_raise_alerts_of_every_rule() -> None:
     wins = pl.concat(messages_with_wins(PLAN)).filter(pl.col("number") >= PLAN.events)
     assert set(wins["verdict"]) == {ACCEPTED}
     records = [read(value) for value in wins["value"]]
@@ -34,4 +34,4 @@ def test_winnings_are_corrected_in_every_way_and_raise_alerts_of_both_rules() ->
     assert any(now and now["iin"] != was["iin"] for was, now in sides)
     assert any(now and now["amount_tiyn"] != was["amount_tiyn"] for was, now in sides)
     standing = alerts(posting for record in records for posting in postings_of_message(record))
-    assert {rule for rule, _, _ in standing} == {"WIN_THRESHOLD", "WIN_STRUCTURED"}
+    assert {rule for rule, _, _ in standing} == {"WIN_THRESHOLD", "WIN_STRUCTURED", "SHARED_INSTRUMENT"}

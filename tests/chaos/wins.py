@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,7 @@ from esep.topics import events_topic
 BATCH = 500  # Simulated messages between two handfuls of winnings.
 _HANDFUL = 12
 _WINNERS = 15
+_CARDS = 12  # At all organizers: so many that some are used by one person or two, and others by more.
 _TENGE = (200_000, 1_300_000)  # From a fifth of the threshold on: alone, in parts, or not at all.
 _STAKE_TIYN = 100_000_00
 _DAYS = 3
@@ -65,6 +67,7 @@ class _Desk:
         self._stream = f"wins-{plan.run}"
         self._partition = partition_of(self._stream.encode(), plan.partitions)
         self._iins = people_of(_WINNERS, len(plan.register.organizers), plan.seed).iins.to_list()
+        self._cards = [sha256(f"{plan.run}/card {number}".encode()).hexdigest() for number in range(_CARDS)]
         self._sequence = 0
         self._payouts: list[tuple[int, dict[str, Any]]] = []  # Not corrected yet: sequence and values.
 
@@ -114,10 +117,10 @@ class _Desk:
             "wager_id": wager_id,
             "occurred_at": occurred_at,
             "amount_tiyn": amount_tiyn,
-            "payment_method": "CASH",
-            "instrument_kind": None,
-            "instrument_hash": None,
-            "instrument_key_version": None,
+            "payment_method": "CARD",
+            "instrument_kind": "CARD",
+            "instrument_hash": self._draw.choice(self._cards),
+            "instrument_key_version": 1,
             "kind": "WINNING",
             "won_tiyn": amount_tiyn - _STAKE_TIYN,
             "wager_occurred_at": occurred_at - timedelta(hours=3),

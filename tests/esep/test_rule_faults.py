@@ -41,3 +41,23 @@ def test_all_faults_are_told_at_once() -> None:
     detail = detail_of(text)
     assert "WIN_STRUCTURED_SLOW › bucket" in detail
     assert "LOW_RISK_TURNOVER › reason › en: {paid} is no observed value" in detail
+
+
+def test_rule_that_looks_at_what_its_subject_has_one_of_is_refused() -> None:
+    """D934-1..3: a person has one IIN, and a means of payment one hash."""
+    of_person = TEXT.replace("    subject: instrument\n", "", 1)
+    assert "PAYOUT_TO_FUNDER_OF_OTHERS › when › persons_90d › feature: each person has one iin only" in detail_of(
+        of_person
+    )
+    head, name, tail = TEXT.partition("  - rule: PAYOUT_ELSEWHERE\n")
+    of_card = head + name + tail.replace("    event:", "    subject: instrument\n    event:", 1)
+    told = "PAYOUT_ELSEWHERE › when › funded_by_this_90d › feature: each instrument has one instrument_hash only"
+    assert told in detail_of(of_card)
+
+
+def test_rule_about_a_means_of_payment_has_no_bucket_of_entries() -> None:
+    head, name, tail = TEXT.partition("  - rule: CREDIT_MONEY\n")
+    each = tail.replace("    event:", "    subject: instrument\n    event:", 1).replace(
+        "bucket: day", "bucket: entry", 1
+    )
+    assert "CREDIT_MONEY › bucket: a rule about a means of payment is told apart" in detail_of(head + name + each)

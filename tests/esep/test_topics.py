@@ -32,6 +32,8 @@ def test_line_has_the_topics_of_the_picture() -> None:
         "compliance.dispositions",
         "totals.changelog",
         "alerts.changelog",
+        "alerts.instruments",
+        "alerts.instruments.changelog",
         "reference",
     }
     assert {topic.name for topic in EVERY} == of_organizers | shared

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esep.codec import INDEX, decode, empty_frame, encode_one
+from esep.codec import INDEX, decode, decode_one, empty_frame, encode_one
 from esep.schemas import all_schemas, newest, schema, versions
-from esep.versions import encode_oldest, encode_record, upgraded
+from esep.versions import decode_record, encode_oldest, encode_record, upgraded
 from tests.support.records import Record, edge_records, records
 
 SEVERAL = sorted({one.record for one in all_schemas() if one.version > 1})
@@ -73,3 +73,19 @@ def test_record_with_one_version_is_written_in_it(record: Record) -> None:
 @given(records("wager"))
 def test_record_that_leaves_out_what_is_new_is_written_in_the_first_version(record: Record) -> None:
     assert encode_record(record, "wager") == encode_one(record, schema("wager"))
+
+
+@pytest.mark.parametrize("name", ["wager", "alert"])
+@given(st.data())
+def test_record_of_any_version_is_read_with_the_fields_of_the_newest(name: str, data: st.DataObject) -> None:
+    for one in versions(name):
+        record = data.draw(records(name, one.version))
+        told = decode_record(encode_one(record, one), name)
+        assert tuple(told) == newest(name).fields
+        assert {field: told[field] for field in one.fields} == decode_one(encode_one(record, one), one)
+        assert not any(told[field] for field in newest(name).fields if field not in one.fields)
+
+
+def test_record_of_another_schema_is_none() -> None:
+    with pytest.raises(ValueError, match="another schema id"):
+        decode_record(b"\x00\x00\x00\x00\x01", "alert")

@@ -16,12 +16,14 @@ from tests.integration.line import REGISTER, Line
 
 pytestmark = pytest.mark.stack
 KNOWN, NEW = "950341000052", "160541000004"
+PERSON = "850505301248"
 BOTH = f"organizer_bin IN ('{KNOWN}', '{NEW}')"
+OURS = f"{BOTH} AND iin = '{PERSON}'"
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
 
 def send(up: Line, organizer_bin: str, site_id: str, count: int) -> None:
-    common = {"site_id": site_id, "iin": "850505301248", "occurred_at": AT, "payment_method": "CASH"}
+    common = {"site_id": site_id, "iin": PERSON, "occurred_at": AT, "payment_method": "CASH"}
     with EventSender(organizer_bin, up.settings.bootstrap_servers) as client:
         for number in range(count):
             bet = Wager(
@@ -46,11 +48,11 @@ def test_new_organizer_is_taken_up_without_stopping_the_others(common_line: Line
     send(up, KNOWN, "AST-1", 30)
     load_file(up.settings, *read_file(file))
     send(up, NEW, "SKO-1", 60)
-    up.wait_rows(f"ledger WHERE {BOTH}", 90)
+    up.wait_rows(f"ledger WHERE {OURS}", 90)
     versions = [load.version for load in published(up.settings).loads]
     sums = (
         "SELECT organizer_bin, count() AS n, min(reference_version) AS v"
-        f" FROM ledger WHERE {BOTH} GROUP BY 1 ORDER BY 1"
+        f" FROM ledger WHERE {OURS} GROUP BY 1 ORDER BY 1"
     )
     assert [tuple(row.values()) for row in up.query(sums)] == [(NEW, 60, versions[1]), (KNOWN, 30, versions[0])]
     assert up.value(f"SELECT count() FROM rejected WHERE {BOTH}") == 0

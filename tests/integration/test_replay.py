@@ -21,6 +21,7 @@ from esep.topics import LEDGER, LOADER, events_topic
 from esep.versions import encode_record
 from tests.integration.line import WAIT_S, Line
 from tests.support.command import command
+from tests.support.live_rules import live_rules
 
 pytestmark = pytest.mark.stack
 ORGANIZER = "961141000023"
@@ -62,6 +63,7 @@ def told(up: Line) -> int:
 def replay(up: Line, monkeypatch: pytest.MonkeyPatch, *options: object) -> tuple[int, dict[str, Any]]:
     for name, value in up.stack.settings.items():
         monkeypatch.setenv(f"ESEP_{name.upper()}", value)
+    monkeypatch.setenv("ESEP_RULES_FILE", str(live_rules(up.stack.data_dir)))
     answer = command("replay", "--json", *options, "--data-dir", up.stack.data_dir)
     assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
     return answer.exit_code, json.loads(answer.stdout)
@@ -84,7 +86,9 @@ def test_line_replayed_from_its_inputs_is_the_same_to_the_byte(
     made = postings + sum(int(up.value(f"SELECT count() FROM {table}")) for table in ("rejected", "receipts"))
     assert sum(one["compared"] for one in intake["inputs"]) == made
     assert sum(one["read"] for one in totals["inputs"]) == sum(one["compared"] for one in totals["inputs"]) == postings
-    assert sum(one["compared"] for one in alerts["inputs"]) == int(up.value("SELECT count() FROM alerts"))
+    linked = int(up.value("SELECT count() FROM ledger WHERE instrument_hash IS NOT NULL"))
+    raised = int(up.value("SELECT count() FROM alerts"))
+    assert sum(one["compared"] for one in alerts["inputs"]) == raised + linked
     assert intake["cells"] == int(
         up.value("SELECT uniqExact(iin, organizer_bin, toYear(occurred_at, 'Asia/Almaty')) FROM ledger")
     )

@@ -74,9 +74,17 @@ class AlertBooks(Books):
         return Posting(to_ms(at), entry_id, 0, leg, leg * amount_tiyn, self.rows[LEDGER] - 1)
 
     def alert(
-        self, window: Sequence[Posting], revision: int = 1, by: Compiled = WIN_THRESHOLD, bucket: str = ""
+        self,
+        window: Sequence[Posting],
+        revision: int = 1,
+        by: Compiled = WIN_THRESHOLD,
+        bucket: str = "",
+        instrument_hash: str | None = None,
     ) -> str:
-        """Raise, change or (no window) withdraw an alert; return its id. bucket: by default the window's last entry."""
+        """Raise, change or (no window) withdraw an alert; return its id.
+
+        bucket: by default the window's last entry. instrument_hash: of an alert that is about a means of payment.
+        """
         self.rows[ALERTS] += 1
         last = window[-1] if window else Posting(to_ms(FRIDAY_NOON), "", 0, 1, 0, 0)
         status = ("OPEN" if revision == 1 else "UPDATED") if window else "WITHDRAWN"
@@ -87,6 +95,9 @@ class AlertBooks(Books):
         at = last.occurred_ms
         cause = Cause(TopicPartition(LEDGER, 0), self.rows[ALERTS], at + 1_000 * revision, at, PERSON, 1)
         record = alert_record(outcome, cause, self.rows[ALERTS], RULES.withdrawn)
+        if instrument_hash is not None:
+            iins = [PERSON] * len(record["evidence"])
+            record |= {"iin": "", "instrument_hash": instrument_hash, "evidence_iins": iins}
         instants = {name: datetime.fromtimestamp(record[name] / 1000, UTC) for name in ("received_at", "occurred_at")}
         evidence = [
             {**one, "occurred_at": datetime.fromtimestamp(one["occurred_at"] / 1000, UTC)} for one in record["evidence"]
@@ -117,4 +128,4 @@ class AlertBooks(Books):
             return list(client.query(statement).named_results())
 
 
-__all__ = ["ALATAU", "ESIL", "FRIDAY_NOON", "MILLION", "PERSON", "AlertBooks"]
+__all__ = ["ALATAU", "ESIL", "FRIDAY_NOON", "MILLION", "PERSON", "WIN_STRUCTURED", "AlertBooks"]

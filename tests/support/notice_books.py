@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from esep.calendar import load_holidays, start_of_day
-from esep.codec import encode, encode_body
+from esep.codec import encode_body
 from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.settings import Settings
@@ -20,7 +20,8 @@ from esep.sinks.clickhouse.notices.query import notices_of
 from esep.sinks.clickhouse.store import Store
 from esep.sinks.clickhouse.tables import table_of
 from esep.topics import REJECTED, events_topic, receipts_topic
-from tests.sinks.line import BINS, IINS, frame_of
+from esep.versions import encode_record
+from tests.sinks.line import BINS, IINS
 
 if TYPE_CHECKING:
     import pytest
@@ -47,7 +48,7 @@ class Books:
         monkeypatch.setenv("ESEP_CLICKHOUSE_DATABASE", self.settings.clickhouse_database)
 
     def load(self, topic: str, record: str, rows: list[dict[str, Any]]) -> None:
-        values = encode(frame_of(record, rows), schema(record))
+        values = [encode_record(row, record) for row in rows]
         first = self.rows[topic] - len(rows)
         offsets = list(range(first, first + len(rows)))
         found = rows_of(Records(TopicPartition(topic, 0), offsets, list(values)), None)

@@ -263,12 +263,13 @@ def _other_types_absent(record: Record) -> Record:
     absent = {name: None for name in (*OF_WAGER, *OF_PAYOUT, "payment_id") if name in record} | empty
     own = {"WAGER": OF_WAGER, "PAYOUT": OF_PAYOUT}.get(event_type, OF_ACCOUNT)
     present = {name: record[name] or default for name, default in own.items() if name in record}
-    if event_type == "PAYOUT":
+    if event_type == "PAYOUT" and "wager_occurred_at" in record:
         present["wager_occurred_at"] = record["wager_occurred_at"] or record["occurred_at"]
     if event_type == "WAGER":
         present |= {name: record[name] for name in empty}
     if own is OF_ACCOUNT:
-        present |= {name: record[name] or 0 for name in BALANCES} | {"wager_id": "", "bonus_tiyn": None}
+        present |= {name: record[name] or 0 for name in BALANCES if name in record} | {"wager_id": ""}
+        present |= {name: None for name in ("bonus_tiyn",) if name in record}
     return absent | present | {"event_type": event_type}
 
 

@@ -2,7 +2,7 @@
 
 Reads     rule_fixtures.yaml beside this file
 Returns   `FIXTURES`: rule, whether it is raised, postings in the order of their arrival
-Promises  each history has a person of its own; money is exact
+Promises  each history has persons and means of payment of its own; money is exact
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from tests.support.rule_histories import FROM_MS, HOUR_MS, PAYOUTS
+from tests.support.rule_histories import FROM_MS, HOUR_MS, PAYOUTS, own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,8 @@ def _read() -> Iterator[Fixture]:
     for rule_id, sides in written.items():
         for side in ("raises", "silent"):
             for number, lines in enumerate(sides[side], 1):
-                yield Fixture(rule_id, side == "raises", number, tuple(_postings(lines)))
+                fixture = Fixture(rule_id, side == "raises", number, tuple(_postings(lines)))
+                yield fixture._replace(postings=tuple(own(one, fixture.name) for one in fixture.postings))
 
 
 def _postings(lines: list[dict[str, Any]]) -> Iterator[Posting]:
@@ -68,6 +69,7 @@ def _posting(at_ms: int, line: dict[str, Any], nth: int, sequence: int) -> Posti
     at, card = line.get("at", 0), line.get("card")
     organizer_bin = BINS[nth if at == "each" else at]
     return {
+        "iin": str(nth if line.get("by") == "each" else line.get("by", 0)),
         "entry_id": f"{organizer_bin}/desk-1/{sequence}", "organizer_bin": organizer_bin, "revision": 0, "leg": 1,
         "event_type": "PAYOUT" if kind in PAYOUTS else kind, "kind": kind if kind in PAYOUTS else None,
         "occurred_ms": at_ms, "amount_tiyn": int(Decimal(str(tenge)) * 100), "odds_milli": line.get("odds"),

@@ -10,25 +10,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from esep.codec import decode_one, encode_one
+from esep.codec import decode, encode_one
+from esep.lineage import Position, TopicPartition
 from esep.rules import RULES_FILE, RuleSet, parse_rules
 from esep.schemas import schema
 from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.alerts.state import AlertsData
+from esep.stream_apps.stage import Batch, PartitionState
+from esep.topics import INSTRUMENTS
+from esep.versions import upgraded
 from tests.support.stage_run import ASIDE, BINS, IINS, PARTITIONS, StageRun, cut
 
 if TYPE_CHECKING:
-    from esep.stream_apps.stage import Write
+    from esep.stream_apps.stage import Result, Write
     from tests.support.rule_oracle import Alerts, Posting
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 FROM_MS = int(datetime(2026, 3, 10, 19, tzinfo=UTC).timestamp() * 1000)  # Midnight in Almaty.
 LATE_MS_MAX = 44 * DAY_MS
-ALERT, LEDGER = schema("alert"), schema("ledger")
+LEDGER = schema("ledger")
 LOWERED = (  # What is counted in rules.yaml, and what short histories can reach.
     ("feature: wagers_at_night_6h, at_least: 20", "feature: wagers_at_night_6h, at_least: 2"),
     ("feature: winnings_just_below_30d, at_least: 3", "feature: winnings_just_below_30d, at_least: 2"),
@@ -39,12 +44,17 @@ LOWERED = (  # What is counted in rules.yaml, and what short histories can reach
     ("feature: organizers_24h, at_least: 6", "feature: organizers_24h, at_least: 3"),
     ("feature: staked_60min, at_least: 50_000_000", "feature: staked_60min, at_least: 40_000_000"),
     ("feature: staked_at_odds_24h, at_least: 100_000_000", "feature: staked_at_odds_24h, at_least: 40_000_000"),
+    ("feature: persons_30d, at_least: 3", "feature: persons_30d, at_least: 2"),
+    ("feature: persons_paid_30d, at_least: 11", "feature: persons_paid_30d, at_least: 2"),
+    ("feature: persons_paid_24h, at_least: 11", "feature: persons_paid_24h, at_least: 2"),
+    ("feature: persons_paid_30d, at_least: 51", "feature: persons_paid_30d, at_least: 3"),
 )
 
 
 SINCE = {
     "  - rule: WIN_THRESHOLD": "2026-03-11",
     "  - rule: WIN_STRUCTURED_SLOW": "2026-03-12",
+    "  - rule: SHARED_INSTRUMENT": "2026-03-12",
 }  # Histories begin here.
 
 
@@ -69,17 +79,21 @@ class Arrival(NamedTuple):
 
 LATE_MS = st.sampled_from([0, 0, 1, HOUR_MS, DAY_MS, 7 * DAY_MS, 20 * DAY_MS, LATE_MS_MAX])
 BETS = st.sampled_from(["w1", "w1", "w2"])
-INSTRUMENTS = st.sampled_from([None, "a" * 64, "b" * 64, "c" * 64])
 PAYOUTS = ("WINNING", "REFUND", "CASH_OUT")
 
 
 class Theme(NamedTuple):
-    """What a history is mostly about, so that short ones come near the thresholds of some rule."""
+    """What a history is mostly about, so that short ones come near the thresholds of some rule.
+
+    persons: places in IINS.
+    """
 
     kinds: tuple[str, ...]
     amounts: tuple[int, ...]
     steps_ms: tuple[int, ...]
     odds: tuple[int | None, ...] = (None, 1000, 1100, 1101, 2000, 2**31 - 1)
+    persons: tuple[int, ...] = (0, 0, 0, 1)
+    instruments: tuple[str | None, ...] = (None, "a" * 64, "b" * 64, "c" * 64)
 
 
 SHORT_MS = (0, 0, 1, HOUR_MS - 1, HOUR_MS, HOUR_MS + 1, 6 * HOUR_MS - 1, 6 * HOUR_MS, DAY_MS - 1, DAY_MS, DAY_MS + 1)
@@ -95,6 +109,20 @@ THEMES = (
     ),
     Theme(("WAGER", *PAYOUTS), TURNOVER, (0, 1, HOUR_MS - 1, HOUR_MS), (1000, 1100, 1101, 1200)),
     Theme(("WAGER", "WINNING"), (10_500_000, 10_499_999, 10_000_000, 105), LONG_MS, (1000, 1050, 2**31 - 1)),
+    Theme(
+        ("DEPOSIT", "WITHDRAWAL", "WINNING"),
+        (10_000_000, 10_000_001, 9_999_999),
+        (0, 1, HOUR_MS, DAY_MS - 1, DAY_MS),
+        persons=(0, 1, 2),
+        instruments=("a" * 64, "a" * 64, "a" * 64, "b" * 64),
+    ),
+    Theme(
+        ("WAGER", "WITHDRAWAL", "CASH_OUT"),
+        (10_000_000, 9_999_999),
+        (DAY_MS, *LONG_MS[-6:]),
+        persons=(0, 1, 2),
+        instruments=("a" * 64, "a" * 64, "a" * 64, "b" * 64),
+    ),
 )
 
 
@@ -111,7 +139,7 @@ def _chain(draw: st.DrawFn, sequence: int, near_ms: int, theme: Theme) -> list[P
         if revision == 0 or draw(st.booleans()):
             kind = draw(st.sampled_from(theme.kinds))
             now = {
-                "iin": IINS[draw(st.sampled_from([0, 0, 0, 1]))],
+                "iin": IINS[draw(st.sampled_from(theme.persons))],
                 "entry_id": f"{organizer_bin}/desk-1/{sequence}",
                 "organizer_bin": organizer_bin,
                 "revision": revision,
@@ -122,7 +150,7 @@ def _chain(draw: st.DrawFn, sequence: int, near_ms: int, theme: Theme) -> list[P
                 "amount_tiyn": draw(st.sampled_from(theme.amounts)),
                 "odds_milli": draw(st.sampled_from(theme.odds)) if kind == "WAGER" else None,
                 "flags": draw(st.sampled_from([0, 0, 0, 1, 2, 4, 8, 16, 31])),
-                "instrument_hash": draw(INSTRUMENTS),
+                "instrument_hash": draw(st.sampled_from(theme.instruments)),
                 "wager_id": "" if kind in {"DEPOSIT", "WITHDRAWAL"} else draw(BETS),
             }
             if was is not None and draw(st.booleans()):  # Only one thing is put right.
@@ -147,20 +175,54 @@ def histories(draw: st.DrawFn) -> list[Arrival]:
 def placed(arrivals: list[Arrival]) -> list[Posting]:
     """Return the postings with their places in the ledger: partition by person, offset by arrival."""
     return [
-        {**one.posting, "ledger_partition": IINS.index(one.posting["iin"]) % PARTITIONS, "ledger_offset": offset}
+        {**one.posting, "ledger_partition": _person(one.posting) % PARTITIONS, "ledger_offset": offset}
         for offset, one in enumerate(arrivals)
     ]
 
 
+def own(posting: Posting, name: str | int) -> Posting:
+    """Return a posting with person and means of payment of a name of their own."""
+    instrument_hash = posting["instrument_hash"]
+    named = None if instrument_hash is None else f"{name}/{instrument_hash}"
+    return {**posting, "iin": f"{name}/{posting['iin']}", "instrument_hash": named}
+
+
+def _person(posting: Posting) -> int:
+    iin = posting["iin"].rpartition("/")[2]
+    return IINS.index(iin) if iin in IINS else int(iin)
+
+
 @dataclass
 class RuleRun(StageRun[AlertsData, Arrival]):
-    """The stage with these rules; keeps the last revision of each alert."""
+    """The stage with these rules; keeps the last revision of each alert.
 
-    stage: AlertsStage = field(default_factory=lambda: AlertsStage(REACHABLE))
+    What it writes by means of payment it reads at once after each poll.
+    """
+
+    stage: AlertsStage = field(default_factory=lambda: AlertsStage(REACHABLE, partitions=PARTITIONS))
     latest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    linked: list[Write] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for source in (TopicPartition(topic, number) for topic in self.stage.inputs for number in range(PARTITIONS)):
+            self.states.setdefault(source, PartitionState(Position(0), self.stage.empty(source)))
+            self.changelog.setdefault(source, [])
+
+    def feed(self, poll: list[tuple[int, Arrival]]) -> Result:
+        result = super().feed(poll)
+        linked, self.linked = self.linked, []
+        if linked:
+            self.process([self._batch(write) for write in linked])
+        return result
+
+    def _batch(self, write: Write) -> Batch:
+        first = self.states[write.target].position.next_offset
+        offsets = list(range(first, first + len(write.values)))
+        return Batch(write.target, offsets, [0] * len(offsets), list(write.keys), list(write.values))
 
     def person_of(self, posting: Arrival) -> int:
-        return IINS.index(posting.posting["iin"])
+        return _person(posting.posting)
 
     def message_of(self, offset: int, posting: Arrival) -> bytes:
         totals = {name: 0 for name in LEDGER.fields if name.startswith(("person_", "organizer_year", "organizer_ever"))}
@@ -174,17 +236,20 @@ class RuleRun(StageRun[AlertsData, Arrival]):
         }, LEDGER)  # fmt: skip
 
     def keep(self, write: Write) -> None:
-        for value in write.values:
-            record = decode_one(value or b"", ALERT)
+        if write.target.topic == INSTRUMENTS:
+            self.linked.append(write)
+            return
+        for record in upgraded(decode(write.values, frozenset({"alert"})).frames, "alert").to_dicts():
             self.latest[record["alert_id"]] = record
 
     def standing(self) -> Alerts:
         """Return what is open after all."""
         return {
-            (record["rule_id"], record["iin"], record["bucket"]): (
+            (record["rule_id"], record["iin"] or record["instrument_hash"], record["bucket"]): (
                 [
                     (one["entry_id"], one["revision"], one["leg"], round(one["occurred_at"].timestamp() * 1000),
-                     one["amount_tiyn"], one["ledger_partition"], one["ledger_offset"]) for one in record["evidence"]
+                     one["amount_tiyn"], one["ledger_partition"], one["ledger_offset"], *iin)
+                    for one, iin in zip_longest(record["evidence"], zip(record["evidence_iins"]), fillvalue=())
                 ],
                 [(one["name"], one["value"], one["threshold"]) for one in record["observations"]],
             )

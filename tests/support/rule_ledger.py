@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
     from esep.embedded.clickhouse import ClickHouseServer
-    from esep.rules import RuleSet
+    from esep.rules import Rule, RuleSet
     from tests.support.rule_oracle import Alerts, Posting
 
 AS_THEY_ARE = (
@@ -40,7 +40,7 @@ def alerts_by_sql(clickhouse: ClickHouseServer, rules: RuleSet, postings: Iterab
     with connect(settings) as client:
         apply_migrations(client, read_migrations()[:1])
         _fill(client, list(postings))
-        return {key: told for rule in rules.rules if rule.live for key, told in _found(client, rule_sql(rules, rule))}
+        return {key: told for rule in rules.rules if rule.live for key, told in _found(client, rules, rule)}
 
 
 def _fill(client: Client, postings: list[Posting]) -> None:
@@ -56,9 +56,12 @@ def _fill(client: Client, postings: list[Posting]) -> None:
     client.insert("ledger", [[*row[:-1], int(row[-1])] for row in rows], column_names=columns)
 
 
-def _found(client: Client, statement: str) -> Iterable[tuple[tuple[str, str, str], Any]]:
-    wrapped = f"""SELECT rule_id, iin, bucket, arrayMap(one -> (one.1, one.2, one.3), observations),
-        arrayMap(one -> (one.1, one.2, one.3, toUnixTimestamp64Milli(one.4), one.5, one.6, one.7), evidence)
-        FROM ({statement})"""
-    for rule_id, person, bucket, observations, evidence in client.query(wrapped).result_rows:
-        yield (rule_id, person, bucket), ([tuple(one) for one in evidence], [tuple(one) for one in observations])
+def _found(client: Client, rules: RuleSet, rule: Rule) -> Iterable[tuple[tuple[str, str, str], Any]]:
+    wrapped = f"""SELECT rule_id, {rule.own_field}, bucket, arrayMap(one -> (one.1, one.2, one.3), observations),
+        arrayMap(one -> (one.1, one.2, one.3, toUnixTimestamp64Milli(one.4), one.5, one.6, one.7), evidence),
+        evidence_iins FROM ({rule_sql(rules, rule)})"""
+    for rule_id, owner, bucket, observations, evidence, iins in client.query(wrapped).result_rows:
+        told = [
+            (*one, iin) if rule.subject == "instrument" else tuple(one) for one, iin in zip(evidence, iins, strict=True)
+        ]
+        yield (rule_id, owner, bucket), (told, [tuple(one) for one in observations])

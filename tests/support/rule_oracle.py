@@ -1,7 +1,7 @@
 """Which alerts must stand, by looking through all postings for each window of each rule: nothing clever.
 
 Reads     rules.yaml as it is written; postings as dicts with the names of the ledger's columns
-Returns   the alerts by rule, person and bucket: evidence and observations
+Returns   the alerts by rule, person or means of payment, and bucket: evidence and observations
 Promises  shares no code with the stream or with SQL, nor with the reading of rules (DESIGN §7)
 """
 
@@ -14,25 +14,27 @@ from zoneinfo import ZoneInfo
 
 ALMATY = ZoneInfo("Asia/Almaty")
 UNIT_MS = {"min": 60_000, "h": 3_600_000, "d": 86_400_000}
+OWNERS = {"person": "iin", "instrument": "instrument_hash"}
 FLAG_BITS = {"UNDER_21_HINT": 1, "CREDIT_MONEY": 2, "RESTRICTED": 4, "DEBTOR": 8, "OFFICIAL": 16}
 Posting = dict[str, Any]
 Alerts = dict[tuple[str, Any, str], tuple[list[tuple[Any, ...]], list[tuple[str, int, int]]]]
 
 
 def alerts_of(rules: dict[str, Any], postings: list[Posting]) -> Alerts:
-    """Return every alert; rules: the file as YAML says it."""
+    """Return every alert; rules: the file as YAML says it. What is about means of payment tells the persons, too."""
     features = {one["feature"]: one for one in rules["features"]}
     found: Alerts = {}
-    for person in {one["iin"] for one in postings}:
-        in_force = sorted(_in_force([one for one in postings if one["iin"] == person]), key=_order)
+    sides = [(field, value) for field in OWNERS.values() for value in {one[field] for one in postings} - {None}]
+    for field, owner in sides:
+        in_force = sorted(_in_force([one for one in postings if one[field] == owner]), key=_order)
         for rule in rules["rules"]:
-            if rule["mode"] != "LIVE":
+            if rule["mode"] != "LIVE" or OWNERS[rule.get("subject", "person")] != field:
                 continue
             seen = [one for one in in_force if not rule.get("since") or _local(one).date() >= rule["since"]]
             for place, event in enumerate(seen):
                 told = _fulfilled(rule, features, seen[: place + 1]) if _passes(rule["event"], event) else None
                 if told is not None:
-                    found.setdefault((rule["rule"], person, _bucket(rule["bucket"], event)), told)
+                    found.setdefault((rule["rule"], owner, _bucket(rule["bucket"], event)), told)
     return found
 
 
@@ -70,11 +72,11 @@ def _fulfilled(rule: dict[str, Any], features: dict[str, Any], known: list[Posti
         if not one_holds:
             return None
     unique = {_order(one): one for one in evidence}
-    told = [
-        tuple(unique[key][name] for name in ("entry_id", "revision", "leg", "occurred_ms", "amount_tiyn",
-                                             "ledger_partition", "ledger_offset"))
-        for key in sorted(unique)
-    ]  # fmt: skip
+    names = (
+        "entry_id", "revision", "leg", "occurred_ms", "amount_tiyn", "ledger_partition", "ledger_offset",
+        *(["iin"] if rule.get("subject") == "instrument" else []),
+    )  # fmt: skip
+    told = [tuple(unique[key][name] for name in names) for key in sorted(unique)]
     return told, observed
 
 

@@ -68,7 +68,11 @@ class StageRun(ABC, Generic[D, P]):
 
     def feed(self, poll: list[tuple[int, P]]) -> Result:
         """Process and settle one poll of (offset, posting)."""
-        result = self.stage.process(self.batches(poll), self.states)
+        return self.process(self.batches(poll))
+
+    def process(self, batches: list[Batch]) -> Result:
+        """Process and settle the batches of a poll."""
+        result = self.stage.process(batches, self.states)
         self.stage.settle(self.states, result.changes)
         for source, position in result.positions.items():
             self.states[source] = PartitionState(position, self.states[source].data)

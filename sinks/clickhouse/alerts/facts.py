@@ -32,7 +32,10 @@ class Observation(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """A posting that a revision rests on, as the alert names it. occurred_at: UTC."""
+    """A posting that a revision rests on, as the alert names it. occurred_at: UTC.
+
+    iin: its person, where the alert is about a means of payment.
+    """
 
     entry_id: str
     revision: int
@@ -41,6 +44,7 @@ class Evidence(NamedTuple):
     amount_tiyn: int
     ledger_partition: int
     ledger_offset: int
+    iin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,10 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All of an alert. postings: rows of the ledger by their partition and offset; decisions: the last one stands."""
+    """All of an alert. postings: rows of the ledger by their partition and offset; decisions: the last one stands.
+
+    instrument_hash: the means of payment that it is about; then iin is empty.
+    """
 
     alert_id: str
     rule_id: str
@@ -95,6 +102,7 @@ class Story:
     revisions: tuple[Revision, ...]
     postings: dict[tuple[int, int], dict[str, Any]]
     decisions: tuple[Decided, ...]
+    instrument_hash: str | None = None
 
     @property
     def current(self) -> Revision:
@@ -129,9 +137,10 @@ class Story:
     def totals(self) -> dict[str, Any] | None:
         """Return the ledger's row that carries the person's totals at that time: of the evidence's last posting.
 
-        The one that the ledger has last, which may have occurred before the others. None where it is not loaded.
+        The one that the ledger has last, which may have occurred before the others. None where it is not loaded, and
+        where the alert is about no one person.
         """
-        if not self.grounds.evidence:
+        if not self.grounds.evidence or self.instrument_hash is not None:
             return None
         return self.posting(max(self.grounds.evidence, key=lambda one: (one.ledger_partition, one.ledger_offset)))
 
@@ -147,7 +156,8 @@ def document(story: Story, *, show_iin: bool) -> dict[str, Any]:
         "severity": story.severity,
         "mode": story.mode,
         "bucket": shown(story.bucket, show_iin=show_iin),
-        "iin": story.iin if show_iin else MASKED_IIN,
+        "iin": None if story.instrument_hash else whom(story.iin, show_iin=show_iin),
+        "instrument_hash": story.instrument_hash,
         "observations": [one._asdict() for one in story.grounds.observations],
         "evidence_of_revision": story.grounds.number,
         "evidence": [_evidence(story, one, show_iin=show_iin) for one in story.grounds.evidence],
@@ -172,6 +182,11 @@ def shown(text: str, *, show_iin: bool) -> str:
     return text if show_iin else masked(text)
 
 
+def whom(iin: str, *, show_iin: bool) -> str:
+    """Return a person's number, or stars for it."""
+    return iin if show_iin else MASKED_IIN
+
+
 def instant(at: datetime) -> str:
     """Return an instant as JSON has it: ISO 8601, UTC."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -182,7 +197,10 @@ def _evidence(story: Story, one: Evidence, *, show_iin: bool) -> dict[str, Any]:
     named = ("organizer_bin", "organizer_name", "event_type", "kind", "payment_method", "site_id", "wager_id")
     told = None if row is None else {name: shown(row[name] or "", show_iin=show_iin) for name in named}
     entry_id = shown(one.entry_id, show_iin=show_iin)
-    return one._asdict() | {"entry_id": entry_id, "occurred_at": instant(one.occurred_at), "posting": told}
+    person = None if one.iin is None else whom(one.iin, show_iin=show_iin)
+    return one._asdict() | {
+        "entry_id": entry_id, "occurred_at": instant(one.occurred_at), "iin": person, "posting": told
+    }  # fmt: skip
 
 
 def _revision(one: Revision, change: Change, show_iin: bool) -> dict[str, Any]:

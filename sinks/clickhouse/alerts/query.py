@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from esep.dispositions import Seen
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 POSTINGS = """
 SELECT * REPLACE (lower(hex(body_sha256)) AS body_sha256) FROM ledger
-WHERE iin IN (SELECT iin FROM alerts WHERE alert_id = {alert_id:String})
+WHERE iin IN
+        (
+            SELECT arrayJoin(if(empty(evidence_iins), [iin], evidence_iins))
+            FROM alerts WHERE alert_id = {alert_id:String}
+        )
     AND (ledger_partition, ledger_offset) IN
         (
             SELECT one.ledger_partition, one.ledger_offset
@@ -68,6 +73,7 @@ def story_of(client: Client, alert_id: str) -> Story:
         **{name: last[name] for name in ("alert_id", "rule_id", "rule_version", "severity", "mode", "basis")},
         bucket=last["bucket"],
         iin=last["iin"],
+        instrument_hash=last["instrument_hash"],
         revisions=tuple(map(_revision, rows)),
         postings={(row["ledger_partition"], row["ledger_offset"]): row for row in postings},
         decisions=tuple(Decided(**row) for row in decisions),
@@ -129,7 +135,10 @@ def _revision(row: dict[str, Any]) -> Revision:
         organizer_bins=tuple(row["organizer_bins"]),
         reasons={language: row[f"reason_{language}"] for language in ("kk", "ru", "en")},
         observations=tuple(Observation(**_named(one, Observation._fields)) for one in row["observations"]),
-        evidence=tuple(Evidence(**_named(one, Evidence._fields)) for one in row["evidence"]),
+        evidence=tuple(
+            Evidence(**_named(one, Evidence._fields[:-1]), iin=iin)
+            for one, iin in zip_longest(row["evidence"], row["evidence_iins"])
+        ),
         partition=row["alert_partition"],
         offset=row["alert_offset"],
     )

@@ -1,10 +1,10 @@
 """A rule as one SQL statement over the ledger: the second engine beside the stream (DESIGN §7).
 
 Reads     a `RuleSet` and one of its rules, LIVE or SHADOW
-Returns   a SELECT: rule_id, rule_version, iin, bucket, occurred_at, observations, evidence, one row for each alert that
-          stands
+Returns   a SELECT: rule_id, rule_version, iin or instrument_hash (whatever the rule is about), bucket, occurred_at,
+          observations, evidence, evidence_iins (the person of each of its postings), a row for each alert that stands
 Promises  the alerts of the stream, to the unit, for any ledger in which nothing came later than the stream waits for;
-          no limit of lateness of its own; works in O(n log n) of a person's postings, however many there are; nothing
+          no limit of lateness of its own; works in O(n log n) of a subject's postings, however many there are; nothing
           in it names a person (box: sinks/clickhouse)
 
 A window of length w ends at its event in the total order and holds what occurred less than w before. So each posting
@@ -36,15 +36,15 @@ _BUCKETS = {
     "month": f"formatDateTime(at, '%Y-%m', '{ALMATY}')",
 }
 _LEDGER = """taken_back AS (
-    SELECT iin, entry_id, occurred_at, -amount_tiyn AS amount_tiyn, max(revision) + 1 AS until
-    FROM ledger FINAL WHERE leg < 0 GROUP BY iin, entry_id, occurred_at, amount_tiyn
+    SELECT {owner}, entry_id, occurred_at, -amount_tiyn AS amount_tiyn, max(revision) + 1 AS until
+    FROM ledger FINAL WHERE leg < 0{owned} GROUP BY {owner}, entry_id, occurred_at, amount_tiyn
 ),
 looked_at AS (
     SELECT iin, entry_id, revision, leg, occurred_at AS at, toUnixTimestamp64Milli(occurred_at) AS at_ms, amount_tiyn,
            {kind} AS what, organizer_bin, wager_id, instrument_hash, ifNull(odds_milli, 0) AS odds, flags,
            ledger_partition, ledger_offset
-    FROM ledger FINAL LEFT JOIN taken_back USING (iin, entry_id, occurred_at, amount_tiyn)
-    WHERE leg > 0 AND ifNull(until, 0) <= revision + 1{spans}
+    FROM ledger FINAL LEFT JOIN taken_back USING ({owner}, entry_id, occurred_at, amount_tiyn)
+    WHERE leg > 0 AND ifNull(until, 0) <= revision + 1{owned}{spans}
 ),
 in_force AS (
     SELECT *, {passes}
@@ -61,22 +61,26 @@ judged AS (
     FROM moves
 ),
 fulfilled AS (
-    SELECT iin AS person, at_ms AS event_ms, entry_id AS event_id, revision AS event_revision, at AS event_at, {kept},
+    SELECT {owner} AS subject, at_ms AS event_ms, entry_id AS event_id, revision AS event_revision, at AS event_at,
+           {kept},
            {bucket} AS bucket
     FROM judged WHERE comes AND {event}{conditions}
-    ORDER BY person, bucket, event_ms, event_id, event_revision LIMIT 1 BY person, bucket
+    ORDER BY subject, bucket, event_ms, event_id, event_revision LIMIT 1 BY subject, bucket
 )
-SELECT '{rule_id}' AS rule_id, {version} AS rule_version, person AS iin, bucket, event_at AS occurred_at,
+SELECT '{rule_id}' AS rule_id, {version} AS rule_version, subject AS {owner}, bucket, event_at AS occurred_at,
     any({observations}) AS observations,
     arrayMap(one -> (one.2, one.3, one.4, one.5, one.6, one.7, one.8)::Tuple(entry_id String, revision Int32, leg Int32,
         occurred_at DateTime64(3, 'UTC'), amount_tiyn Int64, ledger_partition Int32, ledger_offset Int64),
-        arraySlice(arraySort(groupArray(
-            (at_ms, entry_id, revision, leg, at, amount_tiyn, ledger_partition, ledger_offset))), -{evidence_max})
-    ) AS evidence
-FROM fulfilled INNER JOIN in_force ON fulfilled.person = in_force.iin
+        {told}
+    ) AS evidence,
+    arrayMap(one -> one.9, {told}) AS evidence_iins
+FROM fulfilled INNER JOIN in_force ON fulfilled.subject = in_force.{owner}
 WHERE ({order}) <= (event_ms, event_id, event_revision) AND ({evidence})
-GROUP BY person, bucket, event_at
-ORDER BY iin, bucket"""
+GROUP BY subject, bucket, event_at
+ORDER BY {owner}, bucket"""
+_TOLD = f"""arraySlice(arraySort(groupArray((
+            at_ms, entry_id, revision, leg, at, amount_tiyn, ledger_partition, ledger_offset, iin
+        ))), -{EVIDENCE_MAX})"""
 
 
 def rule_sql(rules: RuleSet, rule: Rule, first_ms: int | None = None, end_ms: int | None = None) -> str:
@@ -88,6 +92,8 @@ def rule_sql(rules: RuleSet, rule: Rule, first_ms: int | None = None, end_ms: in
     keys = sorted({key for feature in features for key in feature.key})
     held = {id(condition): _holds(rules, condition, numbers) for condition in conditions}
     ledger = _LEDGER.format(
+        owner=rule.own_field,
+        owned="" if rule.subject == "person" else " AND isNotNull(instrument_hash)",
         kind=_KIND,
         spans=_spans(rule, features, first_ms, end_ms),
         passes=",\n           ".join(f"{_passes(one)} AS pass_{number}" for one, number in filters.items()),
@@ -102,9 +108,12 @@ def rule_sql(rules: RuleSet, rule: Rule, first_ms: int | None = None, end_ms: in
     events += [] if end_ms is None else [f"at_ms < {end_ms}"]
     return _STATEMENT.format(
         ledger=ledger,
+        owner=rule.own_field,
+        told=_TOLD,
         shifts=", ".join(map(str, sorted({0, *(one.window for one in features)}))),
-        links=", ".join(_links(features, filters)) or "1 AS no_links",
-        values=", ".join(f"{_value(one, filters)} AS value_{numbers[one.feature]}" for one in features) or "1 AS none",
+        links=", ".join(_links(rule, features, filters)) or "1 AS no_links",
+        values=", ".join(f"{_value(rule, one, filters)} AS value_{numbers[one.feature]}" for one in features)
+        or "1 AS none",
         kept=", ".join(kept) or "1 AS nothing",
         bucket=_BUCKETS[rule.bucket],
         event=" AND ".join(events),
@@ -115,7 +124,6 @@ def rule_sql(rules: RuleSet, rule: Rule, first_ms: int | None = None, end_ms: in
         version=rule.version,
         observations=_observations(rules, conditions, held, numbers),
         evidence="\n   OR ".join(_evidence(rules, conditions, held, filters)),
-        evidence_max=EVIDENCE_MAX,
         order=_ORDER,
     )
 
@@ -157,44 +165,44 @@ def _within(column: str, span: Range | None) -> list[str]:
     return low + ([] if span.below is None else [f"{column} < {span.below}"])
 
 
-def _links(features: Iterable[Feature], filters: dict[Filter, int]) -> Iterator[str]:
+def _links(rule: Rule, features: Iterable[Feature], filters: dict[Filter, int]) -> Iterator[str]:
     """Yield for each field of which values are counted when the same value came before and comes next."""
     counted = {(one.field, filters[one.filter]) for one in features if one.aggregate == "distinct"}
     for field, number in sorted(counted, key=str):
         window = (
-            f"(PARTITION BY iin, {_key(str(field))}, pass_{number} ORDER BY {_ORDER}"
+            f"(PARTITION BY {rule.own_field}, {_key(str(field))}, pass_{number} ORDER BY {_ORDER}"
             " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
         )
         yield f"lagInFrame(toNullable(at_ms)) OVER {window} AS before_{field}_{number}"
         yield f"leadInFrame(toNullable(at_ms)) OVER {window} AS after_{field}_{number}"
 
 
-def _value(feature: Feature, filters: dict[Filter, int]) -> str:
+def _value(rule: Rule, feature: Feature, filters: dict[Filter, int]) -> str:
     """Return a feature's value at a posting that comes."""
     number = filters[feature.filter]
     if feature.aggregate == "distinct":
         before, after = (f"{side}_{feature.field}_{number}" for side in ("before", "after"))
         begins = f"toInt64(pass_{number} AND (isNull({before}) OR at_ms - {before} >= {feature.window}))"
         ends = f"toInt64(pass_{number} AND (isNull({after}) OR {after} - at_ms >= {feature.window}))"
-        return _there(feature, begins, ends) if feature.window else f"toInt64(pass_{number})"
+        return _there(rule, feature, begins, ends) if feature.window else f"toInt64(pass_{number})"
     parts = {
         "count": ("1",),
         "sum": ("amount_tiyn",) if feature.field == "amount_tiyn" else ("intDiv(toInt128(amount_tiyn) * odds, 1000)",),
         "mean": ("amount_tiyn", "toInt128(amount_tiyn) * odds"),
     }[feature.aggregate]
     counted = [f"if(pass_{number}, toInt128({part}), toInt128(0))" for part in parts]
-    sums = [_there(feature, one, one) for one in counted] if feature.window else counted
+    sums = [_there(rule, feature, one, one) for one in counted] if feature.window else counted
     return f"if({sums[0]} = 0, NULL, intDiv({sums[1]}, {sums[0]}))" if feature.aggregate == "mean" else sums[0]
 
 
-def _there(feature: Feature, comes: str, goes: str) -> str:
+def _there(rule: Rule, feature: Feature, comes: str, goes: str) -> str:
     """Return the sum of what has come and not gone."""
     move = f"multiIf(comes, {comes}, shift = {feature.window}, -{goes}, 0)"
-    return f"sum({move}) OVER ({_of(feature)} ORDER BY {_MOVES} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+    return f"sum({move}) OVER ({_of(rule, feature)} ORDER BY {_MOVES} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
 
 
-def _of(feature: Feature) -> str:
-    return f"PARTITION BY {', '.join(['iin', *map(_key, feature.key)])}"
+def _of(rule: Rule, feature: Feature) -> str:
+    return f"PARTITION BY {', '.join([rule.own_field, *map(_key, feature.key)])}"
 
 
 def _key(field: str) -> str:

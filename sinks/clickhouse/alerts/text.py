@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esep.money import tenge_text
-from esep.sinks.clickhouse.alerts.facts import MASKED_IIN, MEASURES, Evidence, Story, shown
+from esep.sinks.clickhouse.alerts.facts import MEASURES, Evidence, Story, shown, whom
 from esep.sinks.clickhouse.alerts.words import words
 from esep.sinks.clickhouse.lines import Line, almaty
 
@@ -47,7 +47,11 @@ def _head(story: Story, language: Language, due_at: datetime | None, show_iin: b
     yield Line("title", said.title.format(alert_id=story.alert_id, revision=now.number, status=now.status))
     yield Line("head", said.rule.format(rule_id=story.rule_id, version=story.rule_version, basis=story.basis))
     yield Line("head", said.severity.format(severity=story.severity, mode=story.mode))
-    yield Line("head", said.person.format(iin=story.iin if show_iin else MASKED_IIN))
+    if story.instrument_hash is None:
+        yield Line("head", said.person.format(iin=whom(story.iin, show_iin=show_iin)))
+    else:
+        persons = len({one.iin for one in story.grounds.evidence})
+        yield Line("head", said.instrument.format(instrument_hash=story.instrument_hash, persons=persons))
     yield Line("head", said.reason.format(reason=now.reasons[language]))
     if due_at is not None:
         yield Line("head", said.due.format(due=almaty(due_at)))
@@ -71,7 +75,8 @@ def _evidence(story: Story, language: Language, show_iin: bool) -> Iterator[Line
     grounds = story.grounds
     yield Line("section", words(language).evidence.format(revision=grounds.number, count=len(grounds.evidence)))
     for one in grounds.evidence:
-        yield Line("item", shown(_entry(story, one, language), show_iin=show_iin))
+        whose = "" if one.iin is None else f"; {words(language).person.format(iin=whom(one.iin, show_iin=show_iin))}"
+        yield Line("item", shown(_entry(story, one, language), show_iin=show_iin) + whose)
 
 
 def _entry(story: Story, one: Evidence, language: Language) -> str:

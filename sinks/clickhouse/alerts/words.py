@@ -27,6 +27,7 @@ class Words(BaseModel):
     rule: str
     severity: str
     person: str
+    instrument: str
     reason: str
     due: str
     observed: str

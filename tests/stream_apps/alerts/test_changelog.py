@@ -50,7 +50,7 @@ def test_every_key_and_value_comes_back(
         Posting(1, ENTRY, 1, -1, -(10**13), 6),
     ]
     live, again = AlertsData(PROGRAM), AlertsData(PROGRAM)
-    kept = tuple(leg._replace(wager_id="", instrument="") for leg in legs)
+    kept = tuple(leg._replace(wager_id="", linked="") for leg in legs)
     told = {("WIN_THRESHOLD", number): state for number, state in enumerate(of_entry, 1)}
     entries = {(person, ENTRY): Entry(20_000, kept, told)}
     changes = Changes(clock_ms, live.sweep(), columns_of([person] * 2, legs), entries, alerts)

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from esep.codec import decode_one, encode_one
 from esep.lineage import TopicPartition
 from esep.rules import load_rules
-from esep.schemas import schema
 from esep.stream_apps.alerts import message
 from esep.stream_apps.alerts.book import Found, Observed
 from esep.stream_apps.alerts.columns import Posting
@@ -19,8 +17,8 @@ from esep.stream_apps.alerts.message import EVIDENCE_MAX, Cause, alert_id, heade
 from esep.stream_apps.alerts.state import AlertState
 from esep.stream_apps.alerts.watch import Outcome
 from esep.topics import INTERNAL_BYTES_MAX
+from esep.versions import decode_record, encode_record
 
-ALERT = schema("alert")
 PERSON = bytes.fromhex("00112233445566778899aabbccddeeff")
 IIN = "900101300007"
 RECEIVED_MS = 1_773_172_800_123
@@ -55,7 +53,7 @@ def alert_record(outcome: Outcome, cause: Cause, row: int) -> dict[str, Any]:
 
 
 def test_alert_survives_avro_with_values_thresholds_and_evidence() -> None:
-    record = decode_one(encode_one(alert_record(outcome(), CAUSE, 5), ALERT), ALERT)
+    record = decode_record(encode_record(alert_record(outcome(), CAUSE, 5), "alert"), "alert")
     assert (record["row"], record["cause_topic"], record["cause_partition"], record["cause_offset"]) == (
         5,
         "ledger",
@@ -112,4 +110,4 @@ def test_evidence_beyond_the_limit_leaves_out_the_oldest_and_fits_a_message() ->
     record = alert_record(outcome(window=window), CAUSE, 1)
     assert [record["evidence"][0]["ledger_offset"], record["evidence"][-1]["ledger_offset"]] == [5, EVIDENCE_MAX + 4]
     assert record["observations"][1]["value"] == EVIDENCE_MAX + 5
-    assert len(encode_one(record, ALERT)) < INTERNAL_BYTES_MAX
+    assert len(encode_record(record, "alert")) < INTERNAL_BYTES_MAX

@@ -42,7 +42,7 @@ def as_written(posting: Posting) -> dict[str, Any]:
 @given(st.lists(POSTINGS, max_size=30))
 def test_filters_pass_what_they_say_and_both_legs_alike(postings: list[Posting]) -> None:
     facts = columns_of([b"k" * 16] * len(postings), postings).facts
-    said = [rule["event"] for rule in WRITTEN["rules"]] + [one["filter"] for one in WRITTEN["features"]]
+    said = [rule["event"] for rule in WRITTEN["rules"]] + [one.get("filter", {}) for one in WRITTEN["features"]]
     compiled = [rule.event for rule in REACHABLE.rules] + [one.filter for one in REACHABLE.features]
     for written, one in zip(said, compiled, strict=True):
         assert passes(one, facts).tolist() == [rule_oracle._passes(written, as_written(p)) for p in postings]
@@ -79,9 +79,9 @@ def test_anchors_are_the_first_condition_that_only_grows_and_an_event() -> None:
 
 
 def test_texts_are_kept_where_a_live_rule_asks_for_them() -> None:
-    assert (PROGRAM.keeps_wager, PROGRAM.keeps_instrument) == (True, True)
+    assert (PROGRAM.keeps_wager, PROGRAM.keeps_linked) == (True, True)
     live = compile_rules(load_rules())
-    assert (live.keeps_wager, live.keeps_instrument) == (False, False)
+    assert (live.keeps_wager, live.keeps_linked) == (False, False)
     assert len(live.filters) == 3
 
 

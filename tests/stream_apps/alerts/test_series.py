@@ -33,7 +33,7 @@ POSTINGS = st.builds(
 def as_written(one: Posting) -> dict[str, object]:
     return {
         "occurred_ms": one.occurred_ms, "amount_tiyn": one.amount_tiyn, "odds_milli": one.odds_milli, "flags": 0,
-        "organizer_bin": one.organizer_bin, "wager_id": one.wager_id, "instrument_hash": one.instrument,
+        "organizer_bin": one.organizer_bin, "wager_id": one.wager_id, "instrument_hash": one.linked,
         "event_type": "WAGER", "kind": None,
     }  # fmt: skip
 

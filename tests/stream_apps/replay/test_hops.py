@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,19 +13,26 @@ from hypothesis import strategies as st
 
 from esep.errors import InvariantBroken, SettingInvalid
 from esep.lineage import Position, TopicPartition
-from esep.stream_apps.replay.hops import ALERTS_HOP, TOTALS_HOP, Hop, replay_hop
+from esep.stream_apps.alerts.stage import AlertsStage
+from esep.stream_apps.replay.hops import ALERTS_HOP, INSTRUMENTS_HOP, TOTALS_HOP, Hop, hops_of, replay_hop
 from esep.stream_apps.stage import PartitionState
 from esep.stream_apps.totals.cells import Cells
 from esep.stream_apps.totals.stage import TotalsStage
-from esep.topics import ACCEPTED, LEDGER
+from esep.topics import ACCEPTED, ALERTS, INSTRUMENTS, LEDGER
 from tests.stream_apps.intake.made_up import LEDGER_PARTITIONS
 from tests.stream_apps.replay.memory import MemoryLog, line, outputs, tampered
 from tests.support.examples import examples
+from tests.support.rule_fixtures import FIXTURES
+from tests.support.rule_histories import REACHABLE, Arrival, RuleRun
+from tests.support.stage_run import PARTITIONS
 
 if TYPE_CHECKING:
     from esep.stream_apps.replay.report import Replayed
+    from esep.stream_apps.stage import Batch, Result, Write
+    from tests.stream_apps.replay.memory import Row
 
 HOPS = (TOTALS_HOP, ALERTS_HOP)
+OUTPUTS = (ALERTS, INSTRUMENTS)
 
 
 def replay(log: MemoryLog, hop: Hop, only: int | None = None, **options: Any) -> Replayed:
@@ -125,3 +135,74 @@ def test_replay_ends_where_it_is_told_to() -> None:
     assert not replay(log, TOTALS_HOP, source.partition, until={source: 16}).equal
     with pytest.raises(SettingInvalid, match="not processed yet"):
         replay(line(), TOTALS_HOP, source.partition, until={source: 999_999})
+
+
+@dataclass
+class Recorded(RuleRun):
+    """The stage alerts with rules about means of payment; keeps all that it reads and writes as a line's log."""
+
+    topics: defaultdict[TopicPartition, list[Row]] = field(default_factory=lambda: defaultdict(list))
+
+    def process(self, batches: list[Batch]) -> Result:
+        for batch in batches:
+            if batch.source.topic == LEDGER:
+                self.topics[batch.source] += zip(
+                    batch.offsets, batch.timestamps_ms, batch.keys, batch.values, strict=True
+                )
+        return super().process(batches)
+
+    def keep(self, write: Write) -> None:
+        super().keep(write)
+        rows = self.topics[write.target]
+        rows += [(len(rows) + n, 0, *pair) for n, pair in enumerate(zip(write.keys, write.values, strict=True))]
+
+
+@cache
+def linked_line() -> MemoryLog:
+    """Return what came of fixtures about means of payment, all on one line, in polls of 9."""
+    run, arrivals, persons = Recorded(), [], 0
+    chosen = [one for one in FIXTURES if one.rule_id in {"SHARED_INSTRUMENT", "PAYOUT_TO_FUNDER_OF_OTHERS"}]
+    for number, fixture in enumerate(chosen):
+        for one in fixture.postings:
+            iin = f"{number}/{persons + int(one['iin'].rpartition('/')[2])}"
+            arrivals.append(
+                Arrival({**one, "iin": iin, "entry_id": f"{number}{one['entry_id'][1:]}"}, one["occurred_ms"])
+            )
+        persons += 3
+    numbered = list(enumerate(sorted(arrivals, key=lambda one: one.received_ms)))
+    for start in range(0, len(numbered), 9):
+        run.feed(numbered[start : start + 9])
+    return MemoryLog(dict(run.topics))
+
+
+def replay_linked(log: MemoryLog) -> Replayed:
+    stage = AlertsStage(REACHABLE, partitions=PARTITIONS)
+    replayed = None
+    for hop in hops_of((ALERTS_HOP, INSTRUMENTS_HOP), stage):
+        own = hop._replace(stage=lambda: stage)
+        replayed = replay_hop(log, own, range(PARTITIONS), until={}, tell=lambda *_: None, replayed=replayed)
+    assert replayed is not None
+    return replayed
+
+
+def test_alerts_about_means_of_payment_and_what_leads_to_them_are_the_same() -> None:
+    """D934-1..3: what was passed on by means of payment is compared, and the alerts that follow from it."""
+    log = linked_line()
+    replayed = replay_linked(log)
+    assert replayed.equal
+    made = {topic: sum(len(rows) for one, rows in log.topics.items() if one.topic == topic) for topic in OUTPUTS}
+    assert all(made.values())
+    assert sum(one.compared for one in replayed.inputs) == sum(made.values())
+    assert {one.source.topic for one in replayed.inputs} == {LEDGER, INSTRUMENTS}
+
+
+@settings(max_examples=examples(3))
+@given(st.sampled_from(OUTPUTS), st.sampled_from(["MISSING", "REPEATED", "CHANGED"]), st.integers(0, 999))
+def test_what_was_tampered_with_by_means_of_payment_is_named(topic: str, how: str, place: int) -> None:
+    record = {ALERTS: "alert", INSTRUMENTS: "instrument_posting"}[topic]
+    output = outputs(linked_line(), topic)[0]
+    log, content, _ = tampered(linked_line(), output, place % len(linked_line().topics[output]), how, record)
+    replayed = replay_linked(log)
+    assert not replayed.equal
+    told = [one for one in replayed.findings.differences if one.lane.output == output]
+    assert (how, content["row"], content["cause_offset"]) in [(one.kind, one.row, one.cause_offset) for one in told]

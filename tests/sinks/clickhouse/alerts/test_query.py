@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from esep.errors import UsageError
 from esep.sinks.clickhouse.alerts import query
+from esep.sinks.clickhouse.alerts.facts import document
 from esep.sinks.clickhouse.alerts.query import seen, standing_mandatory, story_of
+from esep.sinks.clickhouse.alerts.text import lines_of, plain_text
 from esep.sinks.clickhouse.client import connect
-from tests.support.alert_books import ALATAU, ESIL, FRIDAY_NOON, MILLION, PERSON, AlertBooks
+from tests.support.alert_books import ALATAU, ESIL, FRIDAY_NOON, MILLION, PERSON, WIN_STRUCTURED, AlertBooks
 
 if TYPE_CHECKING:
     from esep.embedded.clickhouse import ClickHouseServer
@@ -49,6 +52,19 @@ def test_story_has_revisions_evidence_with_its_ledger_rows_totals_and_decisions(
     assert (totals["entry_id"], totals["person_ever_winning_count"]) == (second.entry_id, 2)
     assert [(one.verdict, one.revision, one.officer) for one in story.decisions] == [("CONFIRMED", 1, "a.serikova")]
     assert story.current.evidence[0].occurred_at == FRIDAY_NOON
+
+
+def test_story_about_a_means_of_payment_tells_the_person_of_each_posting(books: AlertBooks) -> None:
+    """D934-1..3: it is about no one person, and its evidence is found all the same."""
+    window = [books.pay(60 * MILLION // 100), books.pay(70 * MILLION // 100)]
+    story = books.story(books.alert(window, by=WIN_STRUCTURED, bucket="2026-11", instrument_hash="ab" * 32))
+    assert (story.iin, story.instrument_hash, story.totals()) == ("", "ab" * 32, None)
+    assert [one.iin for one in story.grounds.evidence] == [PERSON, PERSON]
+    assert all(story.posting(one) is not None for one in story.grounds.evidence)
+    text = plain_text(lines_of(story, "en", due_at=None, show_iin=False))
+    assert "Means of payment: " + "ab" * 32 + "; persons: 1" in text
+    assert PERSON not in text + json.dumps(document(story, show_iin=False))
+    assert plain_text(lines_of(story, "en", due_at=None, show_iin=True)).count(f"IIN {PERSON}") == len(window)
 
 
 def test_alert_that_is_not_there_is_told(books: AlertBooks) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.lineage import Position, TopicPartition
-from esep.stream_apps.intake.lanes import Lanes
+from esep.stream_apps.lanes import Lanes
 from tests.stream_apps.intake.made_up import ALATAU, ESIL, source_of
 
 SOURCES = [source_of(ALATAU, 0), source_of(ESIL, 1), source_of(ALATAU, 0)]  # The first and the last are one.

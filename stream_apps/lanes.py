@@ -3,7 +3,7 @@
 Reads     the positions of the input partitions; where each record of a poll comes from and goes to
 Returns   the row of each record; the positions after the poll
 Promises  rows of a lane are last + 1, last + 2 … in the order in which they are asked for (DESIGN §5, decision 0003;
-          box: intake)
+          boxes: intake, alerts)
 """
 
 from __future__ import annotations

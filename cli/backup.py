@@ -113,6 +113,7 @@ def _tell_unusable(settings: Settings) -> None:
 def _document(manifest: Manifest) -> dict[str, Any]:
     return {
         "name": manifest.name,
+        "sha256": manifest.sha256,
         "began_at": manifest.began_at.isoformat(),
         "base": manifest.base.name if manifest.base else None,
         "records": manifest.rows,

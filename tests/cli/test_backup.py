@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def test_list_shows_backups_and_names_what_is_none(
         ("20261128T020000000Z", "20261127T020000000Z", 4),
     ]
     assert told[0]["offsets"] == {"ledger/0": 5}
+    content = (backups.directory / "20261127T020000000Z" / "manifest.json").read_bytes()
+    assert told[0]["sha256"] == hashlib.sha256(content).hexdigest()
     assert backups.names()[-1] == "20261129T020000000Z"
 
 

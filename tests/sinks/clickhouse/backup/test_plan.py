@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,9 @@ from esep.lineage import TopicPartition
 from esep.sinks.clickhouse.backup.plan import CHAIN_MAX, base_of_next, start_of, unknown_migrations
 from esep.sinks.clickhouse.lanes import Bounds
 from tests.sinks.clickhouse.backup.made import manifest
+
+if TYPE_CHECKING:
+    from esep.sinks.clickhouse.backup.manifest import Manifest
 
 SOURCES = st.sampled_from([TopicPartition("ledger", 0), TopicPartition("ledger", 1), TopicPartition("rejected", 0)])
 OFFSETS = st.integers(0, 8)
@@ -50,11 +54,10 @@ def test_forbidden_starts_say_what_is_gone() -> None:
     )
 
 
-@given(st.integers(0, 2 * CHAIN_MAX + 3))
-def test_chain_ends_with_a_full_backup(count: int) -> None:
+def test_chain_ends_with_a_full_backup() -> None:
     """Each new one is based on the newest, until the chain is as long as may be."""
-    there = []
-    for number in range(count):
+    there: list[Manifest] = []
+    for number in range(count := 2 * CHAIN_MAX + 3):
         there.append(manifest(f"{number:04d}", base_of_next(there, "esep", is_full=False)))
     assert [number for number, one in enumerate(there) if one.base is None] == list(range(0, count, CHAIN_MAX))
     assert all(one.base is None or one.base.name == before.name for before, one in pairwise(there))

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up down test check properties parity safeguards roles chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages golden conformance-java conformance-jdbc lock clean
+.PHONY: help setup demo up down test check properties parity safeguards roles chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,8 +65,8 @@ bench: setup  ## Events per second of each stage beside plain Faust, in one run
 bench-receipts: setup  ## What receipts cost intake with 10, 1,000 and 100,000 streams
 	$(BIN)/python -m bench.receipts
 
-bench-store: setup  ## What analysts wait for, with 1 and 10 million postings (or ROWS="100000000")
-	$(BIN)/python -m bench.store $(ROWS)
+bench-store: setup  ## What analysts wait for, with 1 and 10 million postings (or ROWS="… 100000000")
+	COLUMNS=150 $(BIN)/python -m bench.store $(ROWS)
 
 bench-scaling: setup  ## How stages grow with persons, organizers, partitions and workers
 	$(BIN)/python -m bench.scaling
@@ -79,6 +79,9 @@ load: setup  ## A million simulated events and 200,000 damaged ones, every verdi
 
 pages: setup  ## Write the pages that are made from declarations
 	$(BIN)/python -m docs.generate
+
+cookbook: setup  ## Draw the pictures of docs/cookbook.md anew, from a simulation
+	$(BIN)/python -m docs.cookbook
 
 golden: setup  ## Write the golden records and vectors for clients in other languages
 	$(BIN)/python -m conformance

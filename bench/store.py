@@ -1,26 +1,34 @@
 """`python -m bench.store [ROWS …]`: how fast the analysts' views answer, and what a posting takes on disk.
 
 Reads     nothing: it makes its ClickHouse and its postings
-Writes    a table per number of rows on stdout
+Writes    for each number of rows, on stdout: a table of the questions, the plan of each, bytes on disk by column; then
+          bytes on disk of a simulation that went through the stages
 Promises  what an analyst would wait for: the documented views, over HTTP, from sending to the last row, and beside it
-          the server's processor time; parts merged as the server has merged them by itself (`make bench-store`)
+          the server's processor time; parts merged as the server has merged them by itself, those of the simulation
+          wholly (`make bench-store`)
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.simulated import load_simulation
 from bench.store_rows import YEAR, fill
-from esep.cli.output import print_table
+from esep.cli.output import out, print_table
 from esep.embedded.clickhouse import ClickHouseServer
+from esep.producers.simulate.plan import Plan
+from esep.producers.simulate.register import made_up_register
 from esep.settings import Settings
 from esep.sinks.clickhouse.client import LONG_S_MAX, connect
 from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.rollups import ROLLUPS, differences
+from esep.sinks.clickhouse.tables import LEDGER_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +39,12 @@ ROWS = (1_000_000, 10_000_000)
 TIMES = 100  # So that the slowest but one is the 99th percentile.
 TOTALS_ROWS_MAX = 1_000_000  # Running totals take as long to make as all else; for bytes on disk a million rows do.
 SETTLED_S_MAX = 1_800.0
-RANDOM = ("body_sha256", "wager_id", "instrument_hash")  # What no codec can make small.
+RANDOM = ("body_sha256", "wager_id", "payment_id", "instrument_hash", "device_id", "account_id")  # No codec helps.
+_WORDY = re.compile(
+    r"[ │└├─]*(Output|Aggregates|Skip merging|Filter column|Filter \(|(Prefix|Result) sort|Condition: true)\b"
+)
+SIMULATED = 200_000  # Messages.
+_UNTIL = datetime(2026, 11, 20, 19, tzinfo=UTC)
 
 
 class Question(NamedTuple):
@@ -46,25 +59,57 @@ class Question(NamedTuple):
 def main() -> None:
     """Measure with each number of rows that is an argument, by default with `ROWS`."""
     for rows in map(int, sys.argv[1:] or ROWS):
-        with tempfile.TemporaryDirectory(prefix="esep-bench-") as folder:
-            _measure(Path(folder), rows)
+        with tempfile.TemporaryDirectory(prefix="esep-bench-") as folder, ClickHouseServer(Path(folder)) as server:
+            _measure(Settings(clickhouse_url=server.url), rows)
+    with tempfile.TemporaryDirectory(prefix="esep-bench-") as folder, ClickHouseServer(Path(folder)) as server:
+        _simulate(Settings(clickhouse_url=server.url))
 
 
-def _measure(data_dir: Path, rows: int) -> None:
-    with ClickHouseServer(data_dir) as server:
-        settings = Settings(clickhouse_url=server.url)
-        migrate(settings)
-        with connect(settings, answer_s_max=LONG_S_MAX) as client:
-            started = time.perf_counter()
-            fill(client, rows, has_totals=rows <= TOTALS_ROWS_MAX)
-            _settle(client)
-            assert not differences(client)
-            title = f"{rows:,} postings, filled and merged in {time.perf_counter() - started:,.0f} s"
-            asked = [_ask(client, question) for question in QUESTIONS]
-            cpu = _cpu_ms(client)
-            columns = ("question", "p50 ms", "p99 ms", "goal", "rows read", "MB read", "rows", "CPU p50 ms")
-            print_table(title, columns, [(*row, cpu[str(row[0])]) for row in asked])
-            print_table("bytes on disk", ("what", "bytes per posting", "rows", "parts"), _disk(client, rows))
+def _measure(settings: Settings, rows: int) -> None:
+    migrate(settings)
+    with connect(settings, answer_s_max=LONG_S_MAX) as client:
+        started = time.perf_counter()
+        fill(client, rows, has_totals=rows <= TOTALS_ROWS_MAX)
+        _settle(client)
+        taken_s = time.perf_counter() - started
+        assert not differences(client)
+        asked = [_ask(client, question) for question in QUESTIONS]
+        cpu = _cpu_ms(client)
+        columns = ("question", "p50 ms", "p99 ms", "goal", "rows read", "MB read", "rows", "CPU p50 ms")
+        title = f"{rows:,} postings, filled and merged in {taken_s:,.0f} s"
+        print_table(title, columns, [(*row, cpu[str(row[0])]) for row in asked])
+        for question in QUESTIONS:
+            out.print(f"\n{question.name}\n{_plan(client, question)}", highlight=False, markup=False, soft_wrap=True)
+        if rows <= TOTALS_ROWS_MAX:
+            _widen(client)
+        _print_disk(client, rows)
+
+
+def _simulate(settings: Settings) -> None:
+    """Print what a posting takes that the stages have made of a simulation, all parts merged."""
+    migrate(settings)
+    plan = Plan(made_up_register(20, 1, _UNTIL), SIMULATED, 1, _UNTIL, duplicates=0.01, corrections=0.01)
+    rows = load_simulation(settings, plan)
+    with connect(settings, answer_s_max=LONG_S_MAX) as client:
+        _widen(client)
+        out.print(f"\nA simulation: {rows:,} postings of {SIMULATED:,} messages", highlight=False)
+        _print_disk(client, rows)
+
+
+def _widen(client: Client) -> None:
+    """Merge all parts into wide ones: of a compact part nobody knows what each column takes."""
+    for table in (LEDGER_TABLE.name, *ROLLUPS):
+        client.command(f"ALTER TABLE {table} MODIFY SETTING min_bytes_for_wide_part = 0")
+        client.command(f"OPTIMIZE TABLE {table} FINAL SETTINGS optimize_skip_merged_partitions = 0")
+
+
+def _plan(client: Client, question: Question) -> str:
+    """Return how the engine goes about a question: which parts and granules of which table, by which indexes."""
+    parameters = next(question.parameters(client))
+    lines = client.query(f"EXPLAIN indexes = 1, projections = 1 {question.sql}", parameters=parameters).result_rows
+    hidden = {str(value): f"{{{name}}}" for name, value in parameters.items() if name == "iin"}
+    text = "\n".join(line for (line,) in lines if line.strip(" │└├─") and not _WORDY.match(line))
+    return re.sub("|".join(map(re.escape, hidden)), lambda found: hidden[found[0]], text) if hidden else text
 
 
 def _settle(client: Client) -> None:
@@ -99,22 +144,28 @@ def _cpu_ms(client: Client) -> dict[str, float]:
     return {name: round(taken_us / 1e3, 1) for name, taken_us in rows}
 
 
-def _disk(client: Client, rows: int) -> Iterator[tuple[object, ...]]:
-    """Yield bytes per posting: of the ledger's columns in three groups, and of each roll-up."""
+def _print_disk(client: Client, rows: int) -> None:
+    """Print bytes per posting: of the ledger in three groups, of what is fed from it, and per row of every column.
+
+    By column it is told of wide parts alone: of a compact one nobody knows.
+    """
     sizes = client.query(
-        "SELECT column, sum(column_data_compressed_bytes) FROM system.parts_columns"
-        " WHERE active AND database = currentDatabase() AND table = 'ledger' GROUP BY column"
+        "SELECT table, column, sum(column_data_compressed_bytes) / sum(rows) AS size FROM system.parts_columns"
+        " WHERE active AND part_type = 'Wide' AND database = currentDatabase() AND table IN {tables:Array(String)}"
+        " GROUP BY table, column ORDER BY size DESC",
+        parameters={"tables": [LEDGER_TABLE.name, *ROLLUPS]},
     ).result_rows
-    groups = {"ledger": 0, "ledger, hashes and random ids": 0, "ledger, running totals": 0}
-    for column, size in sizes:
+    groups = {"ledger": 0.0, "ledger, hashes and random ids": 0.0, "ledger, running totals": 0.0}
+    for table, column, size in sizes:
         totals = column.startswith(("person_year", "person_ever", "organizer_year", "organizer_ever"))
         random = "ledger, hashes and random ids" if column in RANDOM else "ledger"
-        groups["ledger, running totals" if totals else random] += size
-    for what, size in groups.items():
-        yield what, round(size / rows, 1), rows, _parts(client, "ledger")[2]
-    for rollup in ROLLUPS:
-        size, count, parts = _parts(client, rollup)
-        yield rollup, round(size / rows, 1), count, parts
+        groups["ledger, running totals" if totals else random] += size if table == LEDGER_TABLE.name else 0
+    by_group = [(f"{what}, wide parts", round(size, 2), "", "") for what, size in groups.items()]
+    parts = {table: _parts(client, table) for table in (LEDGER_TABLE.name, *ROLLUPS)}
+    by_table = [(table, round(parts[table][0] / rows, 2), *parts[table][1:]) for table in parts]
+    print_table("bytes on disk", ("what", "bytes per posting", "rows", "parts"), [*by_table, *by_group])
+    by_column = [(table, column, round(size, 2)) for table, column, size in sizes if size >= 0.01]
+    print_table("columns of at least 0.01 bytes per row, wide parts", ("table", "column", "bytes per row"), by_column)
 
 
 def _parts(client: Client, table: str) -> tuple[int, int, int]:
@@ -163,6 +214,13 @@ QUESTIONS = (
     Question(
         "top 100 persons of a month by net win",
         300,
+        "SELECT iin, paid_tiyn - wager_tiyn AS net_win_tiyn FROM person_monthly WHERE first_day = {first:Date}"
+        " ORDER BY net_win_tiyn DESC LIMIT 100",
+        _months,
+    ),
+    Question(
+        "the same by days",
+        None,
         f"SELECT iin, sum(paid_tiyn - wager_tiyn) AS net_win_tiyn FROM person_daily WHERE {_MONTH}"
         " GROUP BY iin ORDER BY net_win_tiyn DESC LIMIT 100",
         _months,

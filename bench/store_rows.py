@@ -22,6 +22,11 @@ ORGANIZERS = 20
 YEAR = 2025  # A whole year that is over: its partitions are those of twelve months and of no other.
 ROWS_PER_INSERT = 1_000_000
 POSTINGS_PER_PERSON = 50
+_ONE_BLOCK = {  # A statement is one block, and so a part per month: else it is four, all of which have to be merged.
+    "max_insert_block_size": ROWS_PER_INSERT,
+    "min_insert_block_size_rows": ROWS_PER_INSERT,
+    "min_insert_block_size_bytes": 0,
+}
 _YEAR_MS = 365 * 86_400_000
 _SHARES = {"wager": 0.60, "winning": 0.27, "refund": 0.035, "cash_out": 0.035, "deposit": 0.03, "withdrawal": 0.03}
 _TOTALS = [
@@ -33,7 +38,7 @@ def fill(client: Client, rows: int, *, has_totals: bool) -> None:
     """Insert a year of `rows` postings, a multiple of a hundred; has_totals: with made-up running totals, or zeros."""
     for first in range(0, rows, ROWS_PER_INSERT):
         count = min(ROWS_PER_INSERT, rows - first)
-        client.command(_insert(first, count, rows, _totals() if has_totals else {}))
+        client.command(_insert(first, count, rows, _totals() if has_totals else {}), settings=_ONE_BLOCK)
 
 
 def _totals() -> dict[str, str]:

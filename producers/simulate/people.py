@@ -32,6 +32,7 @@ _TAIL = 0.9  # The n-th keenest person bets in proportion to n ** -0.9 (Zipf).
 _FAVOURITE_ONLY = 0.6  # Share of persons with one organizer.
 _BORN_FIRST, _BORN_DAYS = date(1955, 1, 1), 16_000  # Up to 1998: all are older than 21.
 _KINDS = ("CARD", "CARD", "CARD", "WALLET", "PHONE", "BANK_ACCOUNT")
+_BORROWS = 0.04  # Share of persons who pay by the instrument of one of the keenest fiftieth.
 _INSTRUMENT_KEY = b"made up instruments"  # Stands for the key that the authority issues.
 ONLINE_STREAMS = 2  # Of each organizer.
 DESKS = 2  # Of each site.
@@ -101,14 +102,23 @@ def people_of(count: int, organizers: int, seed: int) -> People:
     chosen[loyal] = chosen[loyal, :1]
     iins = _iins(count, draw)
     kinds = draw.integers(0, len(_KINDS), count)
+    payer = _payers(count, np.random.default_rng([seed, 1, 1]))
     return People(
         iins=pl.Series(iins, dtype=pl.String),
         shares=np.cumsum(keen) / keen.sum(),
         organizers=chosen,
         stake=draw.lognormal(0.0, 0.7, count),
-        instrument_kinds=pl.Series(_KINDS, dtype=pl.String).gather(kinds),
-        instrument_hashes=pl.Series([hmac.digest(_INSTRUMENT_KEY, iin.encode(), sha256).hex() for iin in iins]),
+        instrument_kinds=pl.Series(_KINDS, dtype=pl.String).gather(kinds[payer]),
+        instrument_hashes=pl.Series([hmac.digest(_INSTRUMENT_KEY, iin.encode(), sha256).hex() for iin in iins]).gather(
+            payer
+        ),
     )
+
+
+def _payers(count: int, draw: np.random.Generator) -> np.ndarray:
+    """Return for each person whose instrument he pays by."""
+    payer = np.where(draw.random(count) < _BORROWS, draw.integers(0, -(-count // 50), count), np.arange(count))
+    return payer[payer]  # Who lends his own does not borrow: groups, no chains.
 
 
 def _streams(sites: int, run: str) -> list[str]:

@@ -1,9 +1,9 @@
 """Roll-ups of the ledger: do they say what the ledger says, and to add them up anew where they do not.
 
-Reads     the table `ledger`, the roll-ups' tables (migration 0008), the definitions of the views that feed them
-Writes    by `rebuild` whole months of the roll-ups
+Reads     the table `ledger`, the roll-ups' tables (migrations 0008, 0017), the definitions of the views that feed them
+Writes    by `rebuild` whole partitions of the roll-ups: a month, or of postings by person a year
 Promises  ledger and roll-ups are compared by month, in all counts and sums; what a loader adds meanwhile is no
-          difference; a month is replaced at once: a reader sees the old sums or the new ones (box: sinks/clickhouse)
+          difference; a partition is replaced at once: a reader sees the old rows or the new (box: sinks/clickhouse)
 
 A roll-up can differ although tokens are kept: rows of one identity were merged in the ledger, rows were deleted there,
 or the server was killed between a block's part in the ledger and its part here (DESIGN §5, §6).
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 ROLLUPS = LEDGER_TABLE.rollups
+HISTORY = "person_posting"  # Not summed up: the postings themselves, by person and time; by years.
 KINDS = ("wager", "winning", "refund", "cash_out", "deposit", "withdrawal")
 
 
@@ -29,6 +30,11 @@ class Month(NamedTuple):
 
     rollup: str
     month: int
+
+    @property
+    def partition(self) -> int:
+        """The partition that it is in: itself, or its year."""
+        return self.month // 100 if self.rollup == HISTORY else self.month
 
 
 class Sums(NamedTuple):
@@ -64,13 +70,13 @@ def rebuild(client: Client) -> list[Month]:
     ledger that are not merged yet count once.
     """
     wrong = list(differences(client))
-    for place in wrong:
+    for place in {(one.rollup, one.partition): one for one in wrong}.values():
         replace(client, place)
     return wrong
 
 
 def replace(client: Client, place: Month) -> None:
-    """Add up one month anew: fill a table of the same structure with it, then exchange the partition."""
+    """Add up one month anew, with all of its partition: fill a table of the same structure, exchange the partition."""
     fresh, feed = f"{place.rollup}_fresh", f"{place.rollup}_feed"
     definition = client.query(
         "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = {feed:String}",
@@ -80,22 +86,24 @@ def replace(client: Client, place: Month) -> None:
     # (`Store.layout`). Said first, for a stop in between does no harm then.
     client.command(f"ALTER TABLE {place.rollup} MODIFY COMMENT 'added up anew: {uuid4()}'")
     client.command(f"CREATE OR REPLACE TABLE {fresh} AS {place.rollup}")
+    key = "toYear(occurred_at)" if place.rollup == HISTORY else "month"
     client.command(
-        f"INSERT INTO {fresh} SELECT * FROM ({definition}) WHERE month = {place.month}"  # noqa: S608 - a view's own text
-        " SETTINGS final = 1, optimize_aggregation_in_order = 1"
+        f"INSERT INTO {fresh} SELECT * FROM ({definition}) WHERE {key} = {place.partition}"  # noqa: S608 - a view's own text
+        # A posting's identity names its day, and so its month: nothing of two months is ever merged.
+        " SETTINGS final = 1, do_not_merge_across_partitions_select_final = 1, optimize_aggregation_in_order = 1"
     )
     has_rows = bool(client.command(f"SELECT count() FROM {fresh}"))  # noqa: S608 - names from ROLLUPS
-    change = f"REPLACE PARTITION {place.month} FROM {fresh}" if has_rows else f"DROP PARTITION {place.month}"
+    change = f"REPLACE PARTITION {place.partition} FROM {fresh}" if has_rows else f"DROP PARTITION {place.partition}"
     client.command(f"ALTER TABLE {place.rollup} {change}")
     client.command(f"DROP TABLE IF EXISTS {fresh}")
 
 
 def _excesses(client: Client) -> dict[Month, Sums]:
     """Return roll-up less ledger, for each month in which they are not equal."""
-    ledger = _ledger(client)
+    ledger = _added_up(client, LEDGER_TABLE.name)
     found = {}
     for rollup in ROLLUPS:
-        rolled = _rolled(client, rollup)
+        rolled = _added_up(client, rollup) if rollup == HISTORY else _rolled(client, rollup)
         for month in ledger.keys() | rolled.keys():
             have, want = rolled.get(month, NOTHING), ledger.get(month, NOTHING)
             if have != want:
@@ -108,10 +116,11 @@ def _less(one: Sums, other: Sums) -> Sums:
     return Sums(one.postings - other.postings, tuple((a - c, b - d) for (a, b), (c, d) in pairs))
 
 
-def _ledger(client: Client) -> dict[int, Sums]:
+def _added_up(client: Client, table: str) -> dict[int, Sums]:
+    """Return what the postings of a table come to."""
     rows = client.query(
-        "SELECT toYYYYMM(occurred_at) AS month, lower(if(event_type = 'PAYOUT', kind, event_type)) AS what,"
-        " count(), sum(leg), sum(amount_tiyn) FROM ledger GROUP BY month, what"
+        "SELECT toYYYYMM(occurred_at) AS month, lower(if(event_type = 'PAYOUT', kind, event_type)) AS what,"  # noqa: S608
+        f" count(), sum(leg), sum(amount_tiyn) FROM {table} GROUP BY month, what"
     ).result_rows
     months: defaultdict[int, dict[str, tuple[int, int, int]]] = defaultdict(dict)
     for month, what, *sums in rows:

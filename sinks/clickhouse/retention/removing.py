@@ -114,10 +114,11 @@ class Remover:
         """Have the roll-ups say of a month what the ledger says now: nothing, or what has come since it was dropped."""
         is_empty = stored_month(self.client, place) is None
         for rollup in ROLLUPS:
-            if is_empty:
+            month = Month(rollup, place.month)
+            if is_empty and month.partition == place.month:
                 self.client.command(f"ALTER TABLE {rollup} DROP PARTITION {place.month}")
             else:
-                replace(self.client, Month(rollup, place.month))
+                replace(self.client, month)
             self.on_step("rolled up")
 
     def _against(self, place: Place, closed: log.Entry, there: int, further: int) -> str:

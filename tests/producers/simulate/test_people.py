@@ -32,6 +32,16 @@ def test_few_bet_much_and_some_are_with_several_organizers() -> None:
     assert np.unique(people.organizers).tolist() == list(range(20))
 
 
+def test_few_pay_by_an_instrument_of_another() -> None:
+    people = people_of(5_000, 4, seed=1)
+    persons = people.instrument_hashes.value_counts()
+    shared = persons.filter(persons["count"] > 1)
+    assert 50 < shared.height < 250
+    assert 100 < 5_000 - persons.height < 350, "a few of a hundred borrow"
+    kinds = dict(zip(people.instrument_hashes, people.instrument_kinds, strict=True))
+    assert [kinds[digest] for digest in people.instrument_hashes] == people.instrument_kinds.to_list()
+
+
 def test_streams_stand_where_the_partitioner_puts_them() -> None:
     register = made_up_register(6, 3, UNTIL)
     places = places_of(register, 5, oldest_of_use(UNTIL), "1")

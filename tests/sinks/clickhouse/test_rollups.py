@@ -20,7 +20,7 @@ from esep.settings import Settings
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records, Rows, rows_of
 from esep.sinks.clickhouse.migrate import FOLDER, migrate, read_migrations
-from esep.sinks.clickhouse.rollups import ROLLUPS, Month, differences, rebuild
+from esep.sinks.clickhouse.rollups import HISTORY, ROLLUPS, Month, differences, rebuild
 from esep.sinks.clickhouse.store import Store
 from esep.sinks.clickhouse.tables import LEDGER_TABLE
 from esep.topics import LEDGER
@@ -75,7 +75,7 @@ def _insert(store: Store, rows: Rows, name: str) -> None:
 
 
 def _count(client: Client, table: str) -> int:
-    counted = "count()" if table == "ledger" else "sum(posting_count)"
+    counted = "count()" if table in {"ledger", HISTORY} else "sum(posting_count)"
     return int(client.query(f"SELECT {counted} FROM {table}").result_rows[0][0])
 
 
@@ -89,7 +89,7 @@ def test_repeated_blocks_are_in_the_rollups_once(
     for place in order:
         _insert(store, blocks[place], str(blocks[place].last_rows))
     booked = before + sum(sum(blocks[place].months().values()) for place in set(order))
-    assert [_count(client, table) for table in ("ledger", *ROLLUPS)] == [booked] * 4
+    assert [_count(client, table) for table in ("ledger", *ROLLUPS)] == [booked] * 5
     assert differences(client) == {}
 
 
@@ -149,17 +149,17 @@ def test_populated_older_version_gets_its_rollups_filled(
     _insert(store, _block(next(first_rows)), "after")
     with connect(own) as client:
         assert differences(client) == {}
-        assert [_count(client, table) for table in ("ledger", *ROLLUPS)] == [220] * 4
-        for statement in next(one for one in read_migrations() if one.name == "0008_rollups").statements:
-            client.command(statement)
+        assert [_count(client, table) for table in ("ledger", *ROLLUPS)] == [220] * 5
+        for name in ("0008_rollups", "0017_history"):
+            for statement in next(one for one in read_migrations() if one.name == name).statements:
+                client.command(statement)
         assert differences(client) == {}  # Applied again over all of it, as after a stop in the middle.
     store.close()
 
 
 def test_rollups_are_filled_and_fed_by_the_same_query() -> None:
-    statements = next(one for one in read_migrations() if one.name == "0008_rollups").statements
     queries: dict[str, set[str]] = {}
-    for statement in statements:
+    for statement in [one for migration in read_migrations() for one in migration.statements]:
         head, _, query = statement.partition("AS SELECT")
         if query:
             name = head.split("TABLE " if "OR REPLACE" in head else " TO ")[1].split()[0]

@@ -16,6 +16,7 @@ from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.pending import Pending, token
+from esep.sinks.clickhouse.rollups import HISTORY
 from esep.sinks.clickhouse.store import Store
 from esep.sinks.clickhouse.tables import table_of
 from esep.topics import LEDGER, REJECTED, receipts_topic
@@ -94,7 +95,7 @@ def _received(row: dict[str, Any]) -> dict[str, Any]:
 
 def months(client: Client, table: str) -> dict[int, int]:
     """Return the rows of each month that a table holds."""
-    instant = "occurred_at" if table == "ledger" else "received_at"
+    instant = "occurred_at" if table in {"ledger", HISTORY} else "received_at"
     what, month = ("sum(posting_count)", "month") if table.endswith(("_day", "_hour")) else ("count()", None)
     month = month or f"toYYYYMM({instant})"
     return dict(client.query(f"SELECT {month} AS m, {what} FROM {table} GROUP BY m ORDER BY m").result_rows)

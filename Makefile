@@ -3,11 +3,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := ESEP_EXAMPLES=0.5 POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up down test check properties parity safeguards roles chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
+.PHONY: help setup demo up down test test-long check properties parity safeguards roles chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +32,11 @@ up: setup  ## Start the line on this machine and stay (stop with make down)
 down:  ## Stop what make up started
 	$(BIN)/esep down
 
-test: setup  ## All tests, checks of style and types included; properties on half their examples
-	ESEP_EXAMPLES=0.5 POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 4
+test: setup  ## The tests, checks of style and types included; properties on half their examples
+	$(PYTEST) -n 4 -m "not long"
+
+test-long: setup  ## The other tests: pages, upgrades, restores, whole lines under each setting
+	$(PYTEST) -n 4 -m long
 
 properties: setup  ## The properties alone, each on twenty times as many examples as in make test
 	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)

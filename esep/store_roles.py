@@ -92,4 +92,7 @@ _DECLARED = Path(__file__).with_name("store_roles.yaml").read_text(encoding="utf
 ROLES = {role.role: role for role in TypeAdapter(list[Role]).validate_python(from_yaml(_DECLARED))}
 
 # Tables of which a row tells of a person; a test compares them with the tables' columns.
-OF_PERSONS = ("ledger", "rejected", "alerts", "person_day", "closing_balances", "retention_holds", "pseudonyms")
+OF_PERSONS = (
+    *("ledger", "rejected", "alerts", "person_day", "person_posting", "closing_balances"),
+    *("extract_steps", "retention_holds", "pseudonyms"),
+)

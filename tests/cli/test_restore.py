@@ -22,7 +22,7 @@ from tests.support.command import command
 if TYPE_CHECKING:
     from tests.sinks.line import Line, Servers
 
-pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
+pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.long]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
 DRILL = re.compile(r"```console\n(\$ esep backup take --full.*?)```", re.DOTALL)
 NAME = re.compile(r"\d{8}T\d{9}Z")

@@ -27,7 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 JAVA = ROOT / "conformance" / "java"
 ORGANIZER, PARTITIONS = "940140000385", 4
 MISSING = [name for name in ("javac", "mvn") if shutil.which(name) is None]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"Java's check of the golden files needs {' and '.join(MISSING)}")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(bool(MISSING), reason=f"Java's check of the golden files needs {' and '.join(MISSING)}"),
+]
 WHOLE = pytest.mark.skipif(os.environ.get("ESEP_JAVA") != "all", reason="`make conformance-java` runs it")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from esep.embedded.clickhouse import ClickHouseServer
 
-pytestmark = pytest.mark.clickhouse
+pytestmark = [pytest.mark.clickhouse, pytest.mark.long]
 C = pl.col
 LEDGER = """
 SELECT iin, organizer_bin, organizer_name, wager_id, entry_id, event_type, kind, channel, funding, payment_method,

@@ -235,6 +235,7 @@ def test_broker_before_its_first_start_can_be_stopped_but_not_signalled(data_dir
         broker.kill()
 
 
+@pytest.mark.long
 def test_java_of_pip_alone_runs_a_broker_even_with_an_archive_that_it_refuses(data_dir):
     (data_dir / "kafka.jsa").write_bytes(b"made by another Java")
     runtime = KafkaRuntime(bundled_java(), fetch(read_lock()), data_dir / "kafka.jsa")
@@ -253,6 +254,7 @@ def test_preparing_again_finds_what_was_prepared():
     assert first.archive.stat().st_mtime_ns == made
 
 
+@pytest.mark.long
 def test_log_directory_is_laid_out_as_kafkas_tool_does_it_but_for_who_the_broker_is(data_dir, monkeypatch):
     """The copy that is kept is made by the tool once; both brokers have the features of a new one."""
     runtime, features = replace(prepare(), archive=None), []

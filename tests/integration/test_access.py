@@ -416,6 +416,7 @@ def test_login_at_an_impostor_whose_certificate_is_good_gives_the_password_away_
 
 @pytest.mark.stack
 @pytest.mark.clickhouse
+@pytest.mark.long
 def test_whole_line_works_with_the_planned_rights_and_no_more(tmp_path: Path) -> None:
     """Intake, totals, alerts and loader each as their own place, one organizer by its bundle, by the commands."""
     with line(tmp_path, secured=True) as up:

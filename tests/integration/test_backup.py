@@ -13,9 +13,9 @@ from esep.producers.sender import EventSender
 from tests.integration.line import Line
 from tests.support.command import command
 
-pytestmark = pytest.mark.stack
-ORGANIZER = "961141000023"
-OURS = "ledger WHERE iin = '830717350867' AND stream_id = 'desk-backup'"
+pytestmark = [pytest.mark.stack, pytest.mark.long]
+ORGANIZER, PERSON = "070941024691", "880615310200"
+OURS = f"ledger WHERE iin = '{PERSON}'"
 BETS = 20
 
 
@@ -24,8 +24,8 @@ def bet(client: EventSender) -> None:
     at = datetime.now(UTC) - timedelta(hours=1)
     for number in range(BETS):
         wager = Wager(
-            iin="830717350867",
-            site_id="SHY-1",
+            iin=PERSON,
+            site_id="KGD-1",
             payment_method="CASH",
             occurred_at=at,
             channel="RETAIL",

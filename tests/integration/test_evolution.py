@@ -220,6 +220,7 @@ def up(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 @pytest.mark.stack
+@pytest.mark.long
 def test_whole_line_carries_both_versions_with_the_ids_of_either(up: LineUp) -> None:
     """DESIGN §3: one interface, two implementations; clauses D934-42, O9-L2 to L5."""
     with EventSender(ORGANIZER, up.settings.bootstrap_servers) as sender:

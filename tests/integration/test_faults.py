@@ -117,6 +117,7 @@ def test_totals_killed_in_the_middle_of_the_load_lose_and_double_nothing(up: Lin
     assert ended(up) == {"intake-0": 0, "totals-0": 2, "alerts-0": 0, "loader-0": 0}
 
 
+@pytest.mark.long
 def test_every_app_killed_once_in_the_load_loses_and_doubles_nothing(up: Line, fewer: Path) -> None:
     """Clauses O9-4.4, O9-4.5: each part comes back by itself, and the books balance."""
     before = ended(up)
@@ -129,6 +130,7 @@ def test_every_app_killed_once_in_the_load_loses_and_doubles_nothing(up: Line, f
     assert ended(up) == {name: times + 1 for name, times in before.items()}
 
 
+@pytest.mark.long
 def test_partitions_move_between_two_workers_while_one_is_stopped_and_woken(up: Line, fewer: Path) -> None:
     """The stopped worker loses its partitions to the other, wakes up with work in hand, and may not commit it."""
     up.stack.start_apps({"totals-1": app_commands()["totals-0"]}, {"ESEP_SESSION_TIMEOUT_MS": str(_SESSION_MS)})

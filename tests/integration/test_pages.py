@@ -14,7 +14,7 @@ from esep.embedded.process import ProcessIdentity
 from esep.producers.spool import Spool
 from tests.integration.line import ROOT, Line, line
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 

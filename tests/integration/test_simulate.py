@@ -34,6 +34,7 @@ def test_every_verdict_is_the_one_intended_by_receipts_and_in_clickhouse(up: Loa
     assert up.ended() == []
 
 
+@pytest.mark.long
 def test_damaged_messages_are_accounted_for_and_good_ones_beside_them_unchanged(up: Loaded) -> None:
     counts = fuzz_and_account(up, plan_for(up, 10_000, 0.0, seed=11, duplicates=0.0, corrections=0.0))
     assert counts.pop("damaged") > 4_500

@@ -6,17 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from esep.clock import to_ms
-from esep.codec import wire_header
+from esep.codec import decode, wire_header
 from esep.codes import BY_CODE
+from esep.events import EVENT_RECORDS
 from esep.flags import FLAGS
 from esep.origin import UNKNOWN_PARTITION
 from esep.partitioner import partition_of
 from esep.producers.offline import Messages, OfflineIntake, all_at
 from esep.schemas import schema
+from esep.stream_apps.intake.sequences import PAGE, SLOTS
 from tests.stream_apps.intake.made_up import (
     ALATAU,
     BAIGE,
@@ -163,10 +165,17 @@ def agree(ours: str, theirs: str, one: Message) -> bool:
     return ours == theirs or (is_correction and ours == "ACCEPTED" and theirs in {*of_target, "HELD", "DUPLICATE"})
 
 
+def is_far_ahead(given_: list[tuple[int, Message]]) -> bool:
+    """Whether a sequence, damaged on its way, is so high that intake forgets the first ones' bytes for it (decision 0014)."""
+    frames = decode([one.value for _, one in given_], EVENT_RECORDS).frames.values()
+    return any((frame["sequence"] >= PAGE * SLOTS).any() for frame in frames)
+
+
 @settings(deadline=None, max_examples=examples(80))
 @given(SENT, st.sampled_from([ALATAU, ALATAU, ALATAU, BAIGE]))
 def test_offline_check_and_intake_agree_on_every_message(given_: list[tuple[int, Message]], bin_: str) -> None:
     """Clauses O9-4.2, O9-4.3, O9-4.5: every code that does not hang on what intake alone knows."""
+    assume(not is_far_ahead(given_))
     theirs = verdicts_of_intake(given_, bin_)
     ours = verdicts_offline(OfflineIntake(bin_, EVENTS_PARTITIONS, REGISTER), messages_of(given_))
     assert [pair for *pair, (_, one) in zip(ours, theirs, given_, strict=True) if not agree(*pair, one)] == [], (

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from esep.embedded.clickhouse import ClickHouseServer
 
-pytestmark = pytest.mark.clickhouse
+pytestmark = [pytest.mark.clickhouse, pytest.mark.long]
 OLDER = (5, 13)  # The first with views; the last before histories had an order of their own.
 ARGUMENTS = {"as_known_at": "(known_at = '2026-10-15 12:00:00')"}
 Answers = dict[str, list[dict[str, Any]]]

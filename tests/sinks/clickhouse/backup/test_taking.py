@@ -48,6 +48,7 @@ def test_routing_key_is_known_again_and_not_told(tmp_path: Path) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.clickhouse
+@pytest.mark.long
 def test_backup_cut_short_at_any_step_or_beside_a_removal_is_none(servers: Servers) -> None:
     """O9-4.5: what is left of it is in nobody's way; the next one is based on the last that was whole."""
     line = servers.line()

@@ -166,7 +166,7 @@ def agree(ours: str, theirs: str, one: Message) -> bool:
 
 
 def is_far_ahead(given_: list[tuple[int, Message]]) -> bool:
-    """Whether a sequence, damaged on its way, is so high that intake forgets the first ones' bytes for it (decision 0014)."""
+    """Whether a damaged sequence is so high that intake forgets the first ones' bytes for it (decision 0014)."""
     frames = decode([one.value for _, one in given_], EVENT_RECORDS).frames.values()
     return any((frame["sequence"] >= PAGE * SLOTS).any() for frame in frames)
 

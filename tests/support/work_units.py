@@ -16,7 +16,7 @@ from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
 # Fixtures that only one worker has: starting them again costs more than waiting for each other.
-ALONE = re.compile(r"\b(common_line|secured|roles)(: |\"\))")
+ALONE = re.compile(r"\b(common_line|secured|roles)(: (?:Line|Secured|RoleBooks)\b|\"\))")
 
 
 class ByWorkUnit(LoadFileScheduling):

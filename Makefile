@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := ESEP_EXAMPLES=0.5 POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+PYTEST := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+PROPERTIES = -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)
 STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=
@@ -32,14 +33,15 @@ up: setup  ## Start the line on this machine and stay (stop with make down)
 down:  ## Stop what make up started
 	$(BIN)/esep down
 
-test: setup  ## The tests, checks of style and types included; properties on half their examples
-	$(PYTEST) -n 4 -m "not long"
+test: setup  ## The tests, checks of style and types included; properties on a quarter of their examples
+	ESEP_EXAMPLES=0.25 $(PYTEST) -n 4 -m "not long"
 
-test-long: setup  ## The other tests: pages, upgrades, restores, whole lines under each setting
+test-long: setup  ## The other tests: pages, upgrades, restores, whole lines under each setting; all examples of the properties
 	$(PYTEST) -n 4 -m long
+	$(PYTEST) -n 4 -m "not long and not stack" $(PROPERTIES)
 
-properties: setup  ## The properties alone, each on twenty times as many examples as in make test
-	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)
+properties: setup  ## The properties alone, each on ten times as many examples as in make test-long
+	ESEP_EXAMPLES=10 $(BIN)/python -m pytest -n 2 $(PROPERTIES)
 
 IDS ?=
 safeguards: setup  ## Take out what upholds each guarantee, one at a time: its tests must fail (IDS="STAMP TOKEN" for some)

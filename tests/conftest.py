@@ -37,10 +37,13 @@ settings.load_profile("esep")
 LEVEL = pytest.StashKey[dict[Path, int]]()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order files by their level."""
+    """Order files by their level; whatever asks for a registry, a server of some size, is `long`."""
     levels = config.stash[LEVEL] = {}
     for item in items:
+        if "registry" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.long)
         levels[item.path] = min(level_of(item), levels.get(item.path, len(LEVELS)))
     items.sort(key=lambda item: levels[item.path])
 

@@ -30,7 +30,7 @@ def test_mandatory_alerts_are_listed_by_time_left_until_they_are_reported(
     assert (told["due"], told["hours_left"]) == (2, told["alerts"][0]["hours_left"])
     assert [one["due_at"] for one in told["alerts"]] == ["2026-11-19T18:59:59.999Z", "2026-11-23T18:59:59.999Z"]
     books.decide(sooner, "REPORTED")
-    monkeypatch.setattr(out, "width", 250)  # Or an id would be folded.
+    monkeypatch.setattr(out, "_width", 250)  # Or an id would be folded.
     text = esep("due")
     assert text.exit_code == 0, text.exception
     assert "1 mandatory alerts are to be reported" in text.stdout

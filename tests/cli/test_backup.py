@@ -32,7 +32,7 @@ def backups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backups:
 def test_list_shows_backups_and_names_what_is_none(
     backups: Backups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(out, "width", 118)
+    monkeypatch.setattr(out, "_width", 118)
     shown = command("backup", "list", "--data-dir", tmp_path)
     assert shown.exit_code == 0
     assert "│ 20261128T020000000Z │ 20261127T020000000Z │       3 │     1 │     4 │ 1.0" in shown.stdout

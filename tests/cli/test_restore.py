@@ -47,7 +47,7 @@ def test_drill_of_the_page_prints_what_stands_there(
     servers: Servers, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """O9-4.5: two backups, the second by difference, and a restore; names, days and numbers of files vary."""
-    monkeypatch.setattr(out, "width", 118)
+    monkeypatch.setattr(out, "_width", 118)
     drill = DRILL.search(PAGE.read_text(encoding="utf-8"))
     assert drill is not None
     told = ""

@@ -56,7 +56,7 @@ def _typed(line: str, tmp_path: Path) -> Result:
 @pytest.mark.usefixtures("store")
 def test_drill_of_the_page_prints_what_stands_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """O9-4.7: hold, plan, run, release, run; a hold has another name each time."""
-    monkeypatch.setattr(out, "width", PAGE_COLUMNS)
+    monkeypatch.setattr(out, "_width", PAGE_COLUMNS)
     drill = DRILL.search(PAGE.read_text(encoding="utf-8"))
     assert drill is not None
     (name,) = set(HOLD.findall(drill[1]))

@@ -14,7 +14,7 @@ from tests.integration.line import Line
 from tests.support.command import command
 
 pytestmark = [pytest.mark.stack, pytest.mark.long]
-ORGANIZER, PERSON = "070941024691", "880615310200"
+ORGANIZER, PERSON = "950341000052", "880615310200"
 OURS = f"ledger WHERE iin = '{PERSON}'"
 BETS = 20
 
@@ -25,7 +25,7 @@ def bet(client: EventSender) -> None:
     for number in range(BETS):
         wager = Wager(
             iin=PERSON,
-            site_id="KGD-1",
+            site_id="AST-1",
             payment_method="CASH",
             occurred_at=at,
             channel="RETAIL",

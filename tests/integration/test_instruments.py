@@ -36,7 +36,7 @@ def test_card_of_three_persons_is_alerted_and_a_correction_withdraws_it(common_l
     up = common_line
     for sequence, iin in enumerate(PERSONS[:2], 1):
         send(up, wager(iin, f"c-{sequence}"), sequence)
-    up.wait_rows(f"ledger WHERE organizer_bin = '{BIN}'", 2)
+    up.wait_rows(f"ledger WHERE organizer_bin = '{BIN}' AND iin IN {PERSONS}", 2)
     up.stack.apps["alerts-0"].process.kill()
     send(up, wager(PERSONS[2], "c-3"), 3)
     up.wait_until("the alert", lambda: len(up.query(STANDS)) == 1)

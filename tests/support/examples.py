@@ -1,4 +1,4 @@
-"""How many examples a property is tried on: half of its count in `make test`, ten times it in `make properties`.
+"""How many examples a property is tried on: a quarter of its count in `make test`, ten times it in `make properties`.
 
 Reads     ESEP_EXAMPLES, by which all counts are multiplied
 Returns   `examples`

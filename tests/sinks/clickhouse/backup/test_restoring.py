@@ -67,6 +67,7 @@ def restored(settings: Settings, manifest: Manifest, step: str = "", *, is_repla
 
 @pytest.mark.kafka
 @pytest.mark.clickhouse
+@pytest.mark.long
 def test_lost_machine_is_restored_catches_up_and_balances(servers: Servers, line: Line) -> None:
     """O9-4.5, DESIGN §5: a loader dies in the midst of its inserts while the second backup is taken, another when more
     is loaded than the backup has. The restore is killed when all tables are full, and run again."""

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
-PROPERTIES = -k "not test_style" $(shell grep -rl "@given\|RuleBasedStateMachine" tests)
+PROPERTIES = -k "not test_style" $(shell grep -rl --include="*.py" "@given\|RuleBasedStateMachine" tests)
 STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -237,6 +237,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         )
         await super().on_start()
         self._ensure_consumer()._fetcher.__class__ = PatientFetcher
+
+    async def on_thread_stop(self) -> None:
+        """Stop the consumer and close its connections.
+
+        aiokafka awaits each request that it cancels; one that had not begun raises, and no connection would be closed.
+        """
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+        if self._consumer is not None:
+            await self._consumer._client.close()
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         conf, limits = self.app.conf, self.app.limits

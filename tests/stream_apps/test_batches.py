@@ -294,6 +294,32 @@ def test_dear_polls_are_taken_less_often(topics: CountTopics) -> None:
     run(test)
 
 
+def test_connections_are_closed_also_where_a_request_is_cancelled_before_it_began(topics: CountTopics) -> None:
+    """Else they would stay until the process ends."""
+
+    async def test() -> None:
+        connections: list[Any] = []
+        async with feed_of(topics) as feed:
+            await feed.wait_until(lambda: bool(feed.assignments))
+            consumer = feed.app.consumer._thread._ensure_consumer()
+
+            async def request() -> None:
+                raise AssertionError("it was never to begin")
+
+            stop = consumer._coordinator.close
+
+            async def close() -> None:
+                await stop()
+                consumer._fetcher._pending_tasks.add(asyncio.ensure_future(request()))
+
+            consumer._coordinator.close = close
+            connections += consumer._client._conns.values()
+        assert connections
+        assert [one for one in connections if one.connected()] == []
+
+    run(test)
+
+
 def test_requests_of_an_app_are_patient(topics: CountTopics) -> None:
     async def test() -> None:
         async with feed_of(topics) as feed:

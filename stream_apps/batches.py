@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -238,15 +238,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         await super().on_start()
         self._ensure_consumer()._fetcher.__class__ = PatientFetcher
 
-    async def on_thread_stop(self) -> None:
-        """Stop the consumer and close its connections.
+    def close(self) -> None:
+        """Leave it to the thread's own end, which leaves the group and then closes the connections, on its own loop.
 
-        aiokafka awaits each request that it cancels; one that had not begun raises, and no connection would be closed.
+        Faust, where a rebalance meets a stop, closes them on the app's loop, and marks the consumer as closed, so that
+        its own end passes them by.
         """
-        with suppress(asyncio.CancelledError):
-            await super().on_thread_stop()
-        if self._consumer is not None:
-            await self._consumer._client.close()
 
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         conf, limits = self.app.conf, self.app.limits

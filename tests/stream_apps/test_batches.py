@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -294,28 +295,25 @@ def test_dear_polls_are_taken_less_often(topics: CountTopics) -> None:
     run(test)
 
 
-def test_connections_are_closed_also_where_a_request_is_cancelled_before_it_began(topics: CountTopics) -> None:
-    """Else they would stay until the process ends."""
-
+def test_connections_are_closed_and_the_group_is_left_where_a_rebalance_meets_a_stop(topics: CountTopics) -> None:
     async def test() -> None:
-        connections: list[Any] = []
+        left: list[str] = []
         async with feed_of(topics) as feed:
             await feed.wait_until(lambda: bool(feed.assignments))
             consumer = feed.app.consumer._thread._ensure_consumer()
-
-            async def request() -> None:
-                raise AssertionError("it was never to begin")
-
-            stop = consumer._coordinator.close
+            connections = list(consumer._client._conns.values())
+            end = consumer._coordinator.close
 
             async def close() -> None:
-                await stop()
-                consumer._fetcher._pending_tasks.add(asyncio.ensure_future(request()))
+                left.append(threading.current_thread().name)
+                await end()
 
             consumer._coordinator.close = close
-            connections += consumer._client._conns.values()
+            feed.app._on_rebalance_when_stopped()
         assert connections
         assert [one for one in connections if one.connected()] == []
+        assert len(left) == 1
+        assert left != [threading.current_thread().name]
 
     run(test)
 

@@ -16,6 +16,7 @@ import typer
 from esep.audit_report import lookups, per_user
 from esep.calendar import load_holidays
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.given import day_of
 from esep.cli.output import command_group, err, out, print_json, print_table
 from esep.cli.stored import stored
 from esep.errors import UsageError
@@ -115,8 +116,8 @@ def report(
         load_holidays(),
         roles={name: account.role for name, account in accounts.items()},
         cases=known,
-        first=_day(first_day, "--from") or date.min,
-        last=_day(last_day, "--to") or date.max,
+        first=day_of(first_day, "--from") if first_day else date.min,
+        last=day_of(last_day, "--to") if last_day else date.max,
     )
     open_ = [one for one in found if one.faults]
     if as_json:
@@ -142,10 +143,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be read", detail=str(error.strerror)) from error
-
-
-def _day(text: str, option: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"{option} is no day", hint="as 2026-11-01") from error

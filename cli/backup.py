@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import command_group, err, out, print_json, print_table
+from esep.cli.output import command_group, err, out, print_json, print_table, print_told
 from esep.errors import UsageError
 from esep.register import load_register
 from esep.sinks.clickhouse.backup.folder import Backups
@@ -87,10 +87,8 @@ def verify(name: Name = "", as_json: AsJson = False, data_dir: DataDir = DATA_DI
     settings = settings_of(data_dir)
     chosen = chosen_of(settings, name)
     faults = Backups(directory_of(settings)).faults(chosen)
-    if as_json:
-        print_json({"name": chosen, "whole": not faults, "faults": faults})
-    else:
-        out.print("\n".join(faults) or f"backup {chosen} is whole", highlight=False, markup=False, soft_wrap=True)
+    document = {"name": chosen, "whole": not faults, "faults": faults}
+    print_told(document, "\n".join(faults) or f"backup {chosen} is whole", as_json=as_json)
     raise typer.Exit(1 if faults else 0)
 
 

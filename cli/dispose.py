@@ -7,7 +7,6 @@ Promises  may be told again after whatever end; a person's number is refused in 
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -16,6 +15,7 @@ import typer
 
 from esep.cli.alert_show import AlertId
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.given import officer_of
 from esep.cli.output import out, print_json
 from esep.cli.stored import stored
 from esep.disposition_topic import DispositionWriter
@@ -47,7 +47,7 @@ def dispose(
 
     Example: [bold]esep alerts dispose 6d0a5b0f3c9e4d7f8a1b2c3d4e5f6071 --verdict FALSE --reason "Paid back at once."[/]
     """
-    decided = decision(verdict.value, reference=reference, reason=reason, officer=officer or getpass.getuser())
+    decided = decision(verdict.value, reference=reference, reason=reason, officer=officer_of(officer))
     settings = settings_of(data_dir, COMPLIANCE)
     with stored(settings) as client:
         about = seen(client, alert_id, revision)

@@ -8,8 +8,7 @@ Promises  nothing that is printed, and no file's name, has a person in it; what 
 
 from __future__ import annotations
 
-import getpass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +17,8 @@ import typer
 
 from esep import __version__
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import command_group, err, library_missing, out, print_json, print_table
+from esep.cli.given import day_of, officer_of
+from esep.cli.output import command_group, err, library_missing, out, print_json, print_table, print_told
 from esep.cli.person import number_from
 from esep.cli.report import InLanguage, KnownAt, Lang, Officer, known_at_of
 from esep.cli.send import key_content
@@ -80,11 +80,11 @@ def request(
     Example: [bold]esep extract request --asker "Prosecutor, 7-114" --basis "CPC, art. 122" --case 26-7/114 \\
     --organizer 940140000385 --from 2026-11-01 --to 2026-11-30[/]
     """
-    days = _day(first_day, "--from"), _day(last_day, "--to")
+    days = day_of(first_day, "--from"), day_of(last_day, "--to")
     asked = Asked(asker, basis, case, number_from(iin), organizer, *days, known_at_of(known_at))
     with stored(settings_of(data_dir)) as client:
-        entered = register.request(client, asked, _who(officer), _now())
-    _print_one(entered, f"{entered.request_id}: {asked.about} is asked for", as_json=as_json)
+        entered = register.request(client, asked, officer_of(officer), _now())
+    print_told(document(entered), f"{entered.request_id}: {asked.about} is asked for", as_json=as_json)
 
 
 @extract.command()
@@ -136,7 +136,7 @@ def run(
 
     Example: [bold]esep extract run extract-1f0c6a2b9d --to extracts --lang ru[/]
     """
-    who = _who(officer)
+    who = officer_of(officer)
     if masked(str(to.absolute())) != str(to.absolute()):
         raise UsageError("a number of a person may stand in no folder's name")
     settings = settings_of(data_dir)
@@ -200,11 +200,7 @@ def verify(
     if not files_only:
         with stored(settings_of(data_dir)) as client:
             found = verify_again(client, folder, found)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        for line in _told(found):
-            out.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_told(found.to_json(), "\n".join(_told(found)), as_json=as_json)
     raise typer.Exit(0 if found.is_genuine and found.is_again else 1)
 
 
@@ -214,33 +210,12 @@ def _decide(
     with stored(settings_of(data_dir)) as client:
         if iin and register.standing_of(client, request_id).asked.iin != iin:
             raise UsageError("the request is about somebody else than the IIN says", hint="compare it with the letter")
-        decided = register.decide(client, request_id, deed, _who(officer), reason, _now())
-    _print_one(decided, f"{request_id}: {decided.state}", as_json=as_json)
+        decided = register.decide(client, request_id, deed, officer_of(officer), reason, _now())
+    print_told(document(decided), f"{request_id}: {decided.state}", as_json=as_json)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _who(officer: str) -> str:
-    who = officer or getpass.getuser()
-    if masked(who) != who:
-        raise UsageError("a number of a person may stand in no login")
-    return who
-
-
-def _day(text: str, option: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{option} is no day", hint="write it as 2026-11-01") from error
-
-
-def _print_one(one: Standing, text: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(document(one))
-    else:
-        out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def document(one: Standing) -> dict[str, Any]:

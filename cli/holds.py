@@ -8,14 +8,15 @@ Promises  an IIN goes into that table and nowhere else: it is never printed; hol
 
 from __future__ import annotations
 
-import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import command_group, out, print_json, print_table
+from esep.cli.given import day_of
+from esep.cli.output import command_group, out, print_json, print_table, print_told
+from esep.cli.person import number_from
 from esep.cli.stored import stored
 from esep.errors import UsageError
 from esep.sinks.clickhouse.retention import holds
@@ -42,9 +43,7 @@ def add(
     case: Case,
     reason: Reason,
     by: By,
-    iin: Annotated[
-        str, typer.Option(help="A person's IIN; - reads it from the standard input, unseen by others.")
-    ] = "",
+    iin: Annotated[str, typer.Option(help="Where a person's IIN is: - for the standard input, or a file.")] = "",
     organizer: Annotated[str, typer.Option(help="An organizer's BIN.")] = "",
     first_day: Annotated[str, typer.Option("--from", help="First day in Almaty, as 2020-03-01.")] = "",
     last_day: Annotated[str, typer.Option("--to", help="Last day in Almaty, included.")] = "",
@@ -56,13 +55,13 @@ def add(
 
     Example: [bold]esep retention hold add --organizer 940140000385 --case 7-114/26 --reason "court" --by a.serikova[/]
     """
-    number = sys.stdin.readline().strip() if iin == "-" else iin
-    scope = Scope(number, organizer, _day(first_day, "--from"), _day(last_day, "--to"))
+    first, last = (day_of(text, name) if text else None for text, name in ((first_day, "--from"), (last_day, "--to")))
+    scope = Scope(number_from(iin), organizer, first, last)
     if everything == any(scope):
         raise UsageError("say what is held", hint="--iin, --organizer, --from, --to, or --everything alone")
     with stored(settings_of(data_dir)) as client:
         added = holds.add(client, scope, Noted(datetime.now(UTC), case, reason, by))
-    _print_one(added, f"{added.hold_id}: {added.scope} is held", as_json=as_json)
+    print_told(_document(added), f"{added.hold_id}: {added.scope} is held", as_json=as_json)
 
 
 @hold.command()
@@ -80,7 +79,7 @@ def release(
     """
     with stored(settings_of(data_dir)) as client:
         released = holds.release(client, hold_id, Noted(datetime.now(UTC), case, reason, by))
-    _print_one(released, f"{hold_id}: {released.scope} is held no more", as_json=as_json)
+    print_told(_document(released), f"{hold_id}: {released.scope} is held no more", as_json=as_json)
 
 
 @hold.command(name="list")
@@ -106,20 +105,6 @@ def list_(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
         for one in found
     ]
     print_table("holds", columns, rows)
-
-
-def _day(text: str, option: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"{option} is no day", hint="write it as 2020-03-01") from error
-
-
-def _print_one(one: Hold, text: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_document(one))
-    else:
-        out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _document(one: Hold) -> dict[str, Any]:

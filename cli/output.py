@@ -49,6 +49,14 @@ def print_json(document: Any) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False, default=str, indent=2))
 
 
+def print_told(document: Any, text: str, *, as_json: bool) -> None:
+    """Print a document for a program, or a text as it is for a person."""
+    if as_json:
+        print_json(document)
+    else:
+        out.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def print_error(error: EsepError, *, as_json: bool = False) -> None:
     """Print what happened, why, and what to do, on stderr; as_json: for a program too, on stdout."""
     if as_json:

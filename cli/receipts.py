@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from esep.cli.context import DATA_DIR, Access, AsJson, DataDir, Servers, settings_of
-from esep.cli.output import command_group, err, out, print_json, print_table
+from esep.cli.output import command_group, err, out, print_json, print_table, print_told
 from esep.cli.send import address_of, key_content
 from esep.cli.stored import stored
 from esep.errors import FileUnusable, InvariantBroken, UsageError
@@ -202,10 +202,7 @@ def _print_proof(content: bytes, root: Path, *, as_json: bool) -> None:
         holds, text, document = True, proven.text, proven.document
     except InvariantBroken as error:
         holds, text, document = False, f"{error.what}: {error.detail}", {"why": error.detail}
-    if as_json:
-        print_json({"holds": holds, **document})
-    else:
-        out.print(text, highlight=False, markup=False, soft_wrap=True)
+    print_told({"holds": holds, **document}, text, as_json=as_json)
     if not holds:
         raise typer.Exit(1)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import err, out, print_json
+from esep.cli.output import err, out, print_json, print_told
 from esep.errors import TransientError
 from esep.register import load_register
 from esep.settings import Settings
@@ -59,10 +59,8 @@ def reconcile(
         raise typer.Exit(_follow(follow, lambda: continuous.compare_new(settings, _bins(settings)), as_json=as_json))
     if past:
         differences = list(map(str, continuous.compare_past(settings)))
-        if as_json:
-            print_json({"balanced": not differences, "differences": differences})
-        else:
-            out.print("\n".join(differences) or "as it was", highlight=False, markup=False, soft_wrap=True)
+        document = {"balanced": not differences, "differences": differences}
+        print_told(document, "\n".join(differences) or "as it was", as_json=as_json)
         raise typer.Exit(1 if differences else 0)
     if rebuild_rollups:
         for place in sink.rebuild_rollups(settings):

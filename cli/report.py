@@ -8,7 +8,6 @@ Promises  nothing that is printed, and no file's name, has a person in it; a fil
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +18,8 @@ import typer
 
 from esep import __version__
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.output import command_group, err, library_missing, out, print_json, print_table
+from esep.cli.given import officer_of
+from esep.cli.output import command_group, err, library_missing, out, print_json, print_table, print_told
 from esep.cli.stored import stored
 from esep.clock import ALMATY, almaty_day_of, to_ms
 from esep.errors import FileUnusable, UsageError
@@ -186,11 +186,7 @@ def verify(
     read = _read(path) if path.suffix in {".csv", ".xlsx"} else None
     with stored(settings_of(data_dir)) as client:
         verdict = verify_read(client, read) if read else verify_issued(client, issued_one(client, what))
-    if as_json:
-        print_json(verdict.to_json())
-    else:
-        for line in _told(verdict):
-            out.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_told(verdict.to_json(), "\n".join(_told(verdict)), as_json=as_json)
     raise typer.Exit(0 if verdict.is_intact and verdict.is_again else 1)
 
 
@@ -234,9 +230,9 @@ def _issue(request: Request, to: list[Path], lang: Lang, officer: str, data_dir:
     wrong = [path for path in to if path.suffix.lstrip(".") not in KINDS]
     if wrong:
         raise UsageError(f"{wrong[0].name} says no kind of file", hint="name it FILE.csv, FILE.xlsx or FILE.pdf")
-    who = officer or getpass.getuser()
-    if masked(who) != who or any(masked(path.name) != path.name for path in to):
-        raise UsageError("a number of a person may stand in no login and no file's name")
+    who = officer_of(officer)
+    if any(masked(path.name) != path.name for path in to):
+        raise UsageError("a number of a person may stand in no file's name")
     with stored(settings_of(data_dir)) as client:
         made = make(client, request)
         issue = Issue(datetime.now(UTC), __version__, who)

@@ -77,7 +77,10 @@ def _undated(text: str) -> str:
 
 def _programs_are_told_the_same_and_nobody_the_person(tmp_path: Path) -> None:
     add = ["hold", "add", "--case", "7-115/26", "--reason", "court order", "--by", "a.serikova", "--json"]
-    held = command("retention", *add, "--iin", IINS[0], "--data-dir", tmp_path)
+    typed = command("retention", *add, "--iin", IINS[0], "--data-dir", tmp_path)
+    assert "may not be a word of a command" in str(typed.exception)
+    (tmp_path / "person").write_text(IINS[0])
+    held = command("retention", *add, "--iin", tmp_path / "person", "--data-dir", tmp_path)
     document = json.loads(held.stdout)
     assert (document["what"], document["added"]["case_number"]) == ("a person", "7-115/26")
     planned = json.loads(command("retention", "plan", "--at", "2027-01-01", "--json", "--data-dir", tmp_path).stdout)
@@ -86,7 +89,9 @@ def _programs_are_told_the_same_and_nobody_the_person(tmp_path: Path) -> None:
     assert {hold["hold_id"] for one in planned["months"] for hold in one["holds"]} == {document["hold"]}
     assert json.loads(command("retention", "run", "--json", "--data-dir", tmp_path).stdout) == {"removals": []}
     listed = command("retention", "hold", "list", "--data-dir", tmp_path)
-    assert not any(iin in text for iin in IINS for text in (held.output, listed.output, str(planned)))
+    assert not any(
+        iin in text for iin in IINS for text in (str(typed.exception), held.output, listed.output, str(planned))
+    )
 
 
 def test_day_that_is_none_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:

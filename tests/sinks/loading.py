@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from tests.sinks.line import Line
 
 
+def load_frame(store: Store, topic: str, frame: pl.DataFrame) -> None:
+    """Insert records of one partition that were never in Kafka, the first at offset 0."""
+    table = table_of(topic)
+    records = Records(TopicPartition(topic, 0), list(range(frame.height)), list(encode(frame, schema(table.record))))
+    rows = rows_of(records, None)
+    for month in rows.months():
+        store.insert(table, f"{topic}:{month}", rows.block(month))
+
+
 def load_all(line: Line) -> None:
     """Insert what was sent last of each partition as a loader does, and commit the offsets behind it."""
     _load(line, is_whole=True)

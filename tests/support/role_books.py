@@ -22,30 +22,26 @@ from esep.codec import encode
 from esep.embedded.clickhouse import ClickHouseServer
 from esep.hash_chain import lines
 from esep.identifiers import control_digit
-from esep.lineage import TopicPartition
 from esep.pseudonyms import Key, add_key, read_keys
 from esep.schemas import schema
 from esep.settings import Settings
 from esep.sinks.clickhouse.client import connect
-from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.pseudonyms import update
 from esep.sinks.clickhouse.roles import apply
 from esep.sinks.clickhouse.store import Store
-from esep.sinks.clickhouse.tables import LEDGER_TABLE, REJECTED_TABLE
 from esep.store_roles import ROLES
 from esep.store_users import Application, StoreUsers
 from esep.topics import LEDGER, REJECTED
 from tests.sinks.line import BINS, frame_of, postings, rejected
+from tests.sinks.loading import load_frame
 from tests.support.services import passing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import polars as pl
     from clickhouse_connect.driver.client import Client
 
-    from esep.sinks.clickhouse.tables import Table
 
 PERSONS, POSTINGS = 150, 900
 BASIS = "7-114/26: AML law 191-IV, Art. 4"
@@ -84,8 +80,8 @@ class RoleBooks:
         migrate(self.settings)
         self.booked = _booked()
         store = Store(self.settings)
-        _load(store, LEDGER_TABLE, LEDGER, frame_of("ledger", self.booked))
-        _load(store, REJECTED_TABLE, REJECTED, frame_of("rejected", rejected(4, bin_=BINS[0])))
+        load_frame(store, LEDGER, frame_of("ledger", self.booked))
+        load_frame(store, REJECTED, frame_of("rejected", rejected(4, bin_=BINS[0])))
         store.close()
         add_key(self.key_file)
         with connect(self.settings) as client:
@@ -168,10 +164,3 @@ def _booked() -> list[dict[str, Any]]:
         if row["event_type"] == "WAGER":
             row["funding"] = draw.choice(["CARD", "ACCOUNT_BALANCE"])
     return rows
-
-
-def _load(store: Store, table: Table, topic: str, frame: pl.DataFrame) -> None:
-    records = Records(TopicPartition(topic, 0), list(range(frame.height)), list(encode(frame, schema(table.record))))
-    rows = rows_of(records, None)
-    for month in rows.months():
-        store.insert(table, f"{topic}:{month}", rows.block(month))

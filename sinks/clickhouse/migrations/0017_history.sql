@@ -119,32 +119,7 @@ SELECT
 FROM person_posting;
 
 CREATE OR REPLACE VIEW as_known_at AS
-SELECT
-    iin,
-    toTimeZone(occurred_at, 'Asia/Almaty') AS occurred_at,
-    toTimeZone(received_at, 'Asia/Almaty') AS received_at,
-    organizer_bin,
-    organizer_name,
-    site_id,
-    event_type,
-    kind,
-    amount_tiyn,
-    wager_id,
-    odds_milli,
-    channel,
-    funding,
-    payment_method,
-    instrument_hash,
-    flags,
-    person_year_wager_tiyn,
-    person_ever_wager_tiyn,
-    entry_id,
-    revision,
-    leg,
-    ledger_partition,
-    ledger_offset
-FROM person_posting
-WHERE received_at <= {known_at:DateTime64(3, 'Asia/Almaty')};
+SELECT * FROM person_history WHERE received_at <= {known_at:DateTime64(3, 'Asia/Almaty')};
 
 -- What a person did in a month over all organizers. Beside person_daily because that one first adds up days, of which there are many
 -- more than persons: who won most in a month is asked of this.

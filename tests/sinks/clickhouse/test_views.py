@@ -12,26 +12,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from esep.codec import encode
-from esep.lineage import TopicPartition
-from esep.schemas import schema
 from esep.settings import Settings
 from esep.sinks.clickhouse.client import connect
-from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.store import Store
-from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, REJECTED_TABLE
 from esep.topics import LEDGER, REJECTED, receipts_topic
 from tests.sinks.line import BINS, IINS, frame_of, postings, receipts, rejected
+from tests.sinks.loading import load_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import polars as pl
     from clickhouse_connect.driver.client import Client
 
     from esep.embedded.clickhouse import ClickHouseServer
-    from esep.sinks.clickhouse.tables import Table
 
 pytestmark = pytest.mark.clickhouse
 ALMATY = ZoneInfo("Asia/Almaty")
@@ -90,13 +84,6 @@ def _bets(first_row: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _load(store: Store, table: Table, topic: str, frame: pl.DataFrame) -> None:
-    records = Records(TopicPartition(topic, 0), list(range(frame.height)), list(encode(frame, schema(table.record))))
-    rows = rows_of(records, None)
-    for month in rows.months():
-        store.insert(table, f"{topic}:{month}", rows.block(month))
-
-
 @pytest.fixture(scope="module")
 def booked() -> list[dict[str, Any]]:
     frame = postings(COUNT, partition=1)
@@ -108,9 +95,9 @@ def client(clickhouse: ClickHouseServer, booked: list[dict[str, Any]]) -> Iterat
     own = Settings(clickhouse_url=clickhouse.url, clickhouse_database=f"views_{uuid.uuid4().hex[:8]}")
     migrate(own)
     store = Store(own)
-    _load(store, LEDGER_TABLE, LEDGER, frame_of("ledger", booked))
-    _load(store, REJECTED_TABLE, REJECTED, frame_of("rejected", rejected(4, bin_=BINS[0])))
-    _load(store, RECEIPTS_TABLE, receipts_topic(BINS[0]), frame_of("receipt", receipts([5], bin_=BINS[0])))
+    load_frame(store, LEDGER, frame_of("ledger", booked))
+    load_frame(store, REJECTED, frame_of("rejected", rejected(4, bin_=BINS[0])))
+    load_frame(store, receipts_topic(BINS[0]), frame_of("receipt", receipts([5], bin_=BINS[0])))
     store.close()
     with connect(own) as opened:
         yield opened

@@ -310,6 +310,7 @@ class Three(NamedTuple):
     security: dict[str, str]
 
 
+@pytest.mark.long
 def test_three_brokers_replicate_and_a_login_is_good_at_each(three):
     """Replicas are fetched, and transactions ended, by brokers that have logged in to each other."""
     cluster, security = three
@@ -356,6 +357,7 @@ def test_three_brokers_lose_one_and_no_acknowledged_record(three):
         connect(cluster.brokers[0].bootstrap_servers, revoked, SOON_S)
 
 
+@pytest.mark.long
 def test_three_brokers_end_a_transaction_also_where_a_partition_has_no_leader_for_a_while(three):
     """Else the partition stays open for ever, and no reader of committed records gets past it: KAFKA-20734.
 

@@ -1,4 +1,7 @@
-"""The line loses processes while bets flow: afterwards the books balance and every total is right."""
+"""The line loses processes while bets flow: afterwards the books balance and every total is right.
+
+With the shipped settings, one kind of fault after the other; many at once are in `make test` (tests/chaos).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from esep.producers.send import send_file
 from esep.producers.sender import EventSender
 from tests.integration.line import BETS, Line, line
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 _SESSION_MS = 6_000  # The shortest that a broker takes by default: so long a stopped worker keeps its partitions.
 _EVENTS = 36_975
 _ROWS = 8_000  # Of the bets, for rounds that need no more.
@@ -117,7 +120,6 @@ def test_totals_killed_in_the_middle_of_the_load_lose_and_double_nothing(up: Lin
     assert ended(up) == {"intake-0": 0, "totals-0": 2, "alerts-0": 0, "loader-0": 0}
 
 
-@pytest.mark.long
 def test_every_app_killed_once_in_the_load_loses_and_doubles_nothing(up: Line, fewer: Path) -> None:
     """Clauses O9-4.4, O9-4.5: each part comes back by itself, and the books balance."""
     before = ended(up)
@@ -130,7 +132,6 @@ def test_every_app_killed_once_in_the_load_loses_and_doubles_nothing(up: Line, f
     assert ended(up) == {name: times + 1 for name, times in before.items()}
 
 
-@pytest.mark.long
 def test_partitions_move_between_two_workers_while_one_is_stopped_and_woken(up: Line, fewer: Path) -> None:
     """The stopped worker loses its partitions to the other, wakes up with work in hand, and may not commit it."""
     up.stack.start_apps({"totals-1": app_commands()["totals-0"]}, {"ESEP_SESSION_TIMEOUT_MS": str(_SESSION_MS)})

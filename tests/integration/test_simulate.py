@@ -1,6 +1,7 @@
 """The whole line under simulated load: each verdict is the one that was intended, and damage harms no neighbour.
 
-Short here; `make load` runs the same functions with 1,000,000 messages and 200,000 damaged ones.
+Short here; `make load` runs the same functions with 1,000,000 messages and 200,000 damaged ones. That intake gives each
+intended verdict is in `make test` without a line (tests/producers/simulate/test_generator.py).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pytest
 from bench.load import Loaded, fuzz_and_account, loaded, plan_for, simulate_and_compare
 from esep.producers.simulate.kinds import KINDS
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 ORGANIZERS = 4
 
 
@@ -34,7 +35,6 @@ def test_every_verdict_is_the_one_intended_by_receipts_and_in_clickhouse(up: Loa
     assert up.ended() == []
 
 
-@pytest.mark.long
 def test_damaged_messages_are_accounted_for_and_good_ones_beside_them_unchanged(up: Loaded) -> None:
     counts = fuzz_and_account(up, plan_for(up, 10_000, 0.0, seed=11, duplicates=0.0, corrections=0.0))
     assert counts.pop("damaged") > 4_500

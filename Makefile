@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up down test test-long check properties parity safeguards roles chaos chaos-client bench bench-receipts bench-store bench-scaling bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
+.PHONY: help setup demo up down test test-long check properties parity safeguards roles chaos chaos-client bench bench-receipts bench-store bench-backtest bench-scaling bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ bench-receipts: setup  ## What receipts cost intake with 10, 1,000 and 100,000 s
 
 bench-store: setup  ## What analysts wait for, with 1 and 10 million postings (or ROWS="… 100000000")
 	COLUMNS=150 $(BIN)/python -m bench.store $(ROWS)
+
+bench-backtest: setup  ## What all rules take over history, with 1 million postings (or ROWS="1000000 10000000")
+	COLUMNS=150 $(BIN)/python -m bench.backtest $(ROWS)
 
 bench-scaling: setup  ## How stages grow with persons, organizers, partitions and workers
 	$(BIN)/python -m bench.scaling

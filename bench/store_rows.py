@@ -16,6 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clickhouse_connect.driver.client import Client
 
 ORGANIZERS = 20
@@ -34,11 +36,15 @@ _TOTALS = [
 ]
 
 
-def fill(client: Client, rows: int, *, has_totals: bool) -> None:
-    """Insert a year of `rows` postings, a multiple of a hundred; has_totals: with made-up running totals, or zeros."""
+def fill(client: Client, rows: int, *, has_totals: bool, instead: Mapping[str, str] | None = None) -> None:
+    """Insert a year of `rows` postings, a multiple of a hundred; has_totals: with made-up running totals, or zeros.
+
+    instead: expressions of columns, in place of those here.
+    """
+    others = (_totals() if has_totals else {}) | (dict(instead) if instead else {})
     for first in range(0, rows, ROWS_PER_INSERT):
         count = min(ROWS_PER_INSERT, rows - first)
-        client.command(_insert(first, count, rows, _totals() if has_totals else {}), settings=_ONE_BLOCK)
+        client.command(_insert(first, count, rows, others), settings=_ONE_BLOCK)
 
 
 def _totals() -> dict[str, str]:
@@ -53,9 +59,9 @@ def _totals() -> dict[str, str]:
     return found
 
 
-def _insert(first: int, count: int, rows: int, totals: dict[str, str]) -> str:
+def _insert(first: int, count: int, rows: int, others: dict[str, str]) -> str:
     persons = max(rows // POSTINGS_PER_PERSON, 1_000)
-    expressions = _COLUMNS | totals
+    expressions = _COLUMNS | others
     columns, values = ", ".join(expressions), ",\n".join(expressions.values())
     return f"""
     INSERT INTO ledger ({columns})

@@ -7,22 +7,24 @@ Promises  changes nothing; what `count` prints names no person (box: sinks/click
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from clickhouse_connect.driver.exceptions import DatabaseError
 
+from esep.cli.backtest import backtest
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
+from esep.cli.history import history_of
 from esep.cli.output import command_group, print_json, print_table
+from esep.cli.rule_diff import diff
 from esep.clock import ALMATY, to_ms
 from esep.rules import RULES_FILE, RuleSet, load_rules
 from esep.settings import load_settings
 from esep.sinks.clickhouse.alerts.rule_sql import rule_sql
-from esep.sinks.clickhouse.client import connect, translate
+from esep.sinks.clickhouse.alerts.search import search
+from esep.sinks.clickhouse.alerts.settled import Sought
 
 RulesFile = Annotated[Path | None, typer.Option("--rules", help="File of rules; none: ESEP_RULES_FILE, or esep's own.")]
 From = Annotated[
@@ -31,7 +33,6 @@ From = Annotated[
 Before = Annotated[
     datetime | None, typer.Option("--before", formats=["%Y-%m-%d"], help="The Almaty day after the last one.")
 ]
-_ANSWER_S_MAX = 900
 
 rules = command_group(
     name="rules",
@@ -41,6 +42,8 @@ rules = command_group(
     Example: [bold]esep rules list[/]
     """,
 )
+rules.command()(backtest)
+rules.command()(diff)
 
 
 @rules.command(name="list")
@@ -114,22 +117,20 @@ def count(
     Example: [bold]esep rules count NIGHT_BURST --from 2026-11-01[/]
     """
     found = _rules(rules_file)
-    chosen = [found.rule(name) for name in rule] if rule else found.rules
-    settings = settings_of(data_dir)
-    client = connect(settings, answer_s_max=_ANSWER_S_MAX)
-    columns, rows = ("rule", "version", "mode", "alerts", "persons", "seconds"), []
-    try:
-        for one in chosen:
-            started = time.monotonic()
-            statement = rule_sql(found, one, _start_ms(first), _start_ms(before))
-            told = f"SELECT count(), uniqExactArray(evidence_iins) FROM ({statement})"  # noqa: S608 - our own statement
-            counted = client.query(told).result_rows[0]
-            seconds = round(time.monotonic() - started, 1)
-            rows.append((one.rule_id, one.version, one.mode, *map(int, counted), seconds))
-    except DatabaseError as error:
-        raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error
-    finally:
-        client.close()
+    chosen = [found.rule(name) for name in dict.fromkeys(rule)] if rule else found.rules
+    first_ms, end_ms = _start_ms(first), _start_ms(before)
+    with history_of(settings_of(data_dir)) as history:
+        seconds = search(history.run, [Sought(found, one, first_ms, end_ms) for one in chosen], history.tell)
+        counted = history.run(
+            "SELECT place, count(), uniqExactArray(persons) FROM found"  # noqa: S608 - a number
+            f" WHERE toUnixTimestamp64Milli(occurred_at) >= {-(2**62) if first_ms is None else first_ms} GROUP BY place"
+        )
+    told = {place: (int(alerts), int(persons)) for place, alerts, persons in counted}
+    columns = ("rule", "version", "mode", "alerts", "persons", "seconds")
+    rows = [
+        (one.rule_id, one.version, one.mode, *told.get(place, (0, 0)), round(seconds[place], 1))
+        for place, one in enumerate(chosen)
+    ]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esep.money import tenge_text
 from esep.rules import load_rules
+from esep.rules_in_words import condition_text, filter_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from esep.rules import Condition, Feature, Filter, Range, Rule, RuleSet
+    from esep.rules import Rule, RuleSet
 
 _HEAD = """# Rules
 
@@ -25,18 +25,7 @@ all organizers, or at those of one means of payment, whoever used it: at those t
 are now. It is fulfilled by a posting, together with what came before it; the first one of each day, week or month
 (Almaty's) makes the alert.
 """
-_VALUES = {
-    ("sum", "amount_tiyn"): "sum (tenge) of",
-    ("sum", "return_tiyn"): "stake × odds (tenge) of",
-    ("count", None): "number of",
-    ("distinct", "organizer_bin"): "different organizers of",
-    ("distinct", "instrument_hash"): "different means of payment of",
-    ("distinct", "iin"): "different persons of",
-    ("mean", "odds_milli"): "mean odds, by stake, of",
-}
-_SAME = {"organizer_bin": "organizer", "instrument_hash": "means of payment", "iin": "person", "wager_id": "bet"}
 _SUBJECTS = {"person": "person", "instrument": "means of payment"}
-_UNITS = ((24 * 3600 * 1000, "days"), (3600 * 1000, "hours"), (60 * 1000, "minutes"))
 
 
 def rules_page() -> str:
@@ -55,57 +44,13 @@ def _section(rules: RuleSet, rule: Rule) -> Iterator[str]:
     yield f"{rule.mode}{since} · version {rule.version} · {rule.severity.lower()} · one alert {each}"
     yield ""
     yield f"- rests on: {rule.basis}"
-    yield f"- fulfilled by: {_filter(rule.event)}"
+    yield f"- fulfilled by: {filter_text(rule.event)}"
     for condition in rule.when:
-        said = [_condition(rules, one) for one in condition.alternatives]
+        said = [condition_text(rules, one) for one in condition.alternatives]
         yield f"- and: {' **or** '.join(said)}"
     yield f"- likely to be taken for it: {rule.confuses}"
     yield ""
     yield f"> {_shown(rule.reason.en)}<br>{_shown(rule.reason.ru)}<br>{_shown(rule.reason.kk)}"
-
-
-def _condition(rules: RuleSet, condition: Condition) -> str:
-    feature = rules.by_name[condition.feature or ""]
-    sign = "≥" if condition.at_least is not None else "≤"
-    if condition.of is not None:
-        return f"{_feature(feature)} {sign} {float(condition.limit):g} × {_feature(rules.by_name[condition.of])}"
-    return f"{_feature(feature)} {sign} {_number(int(condition.limit), feature.unit)}"
-
-
-def _feature(feature: Feature) -> str:
-    same = " and ".join(_SAME[key] for key in feature.key)
-    within = f" within {_window(feature.window)}" if feature.window else ", it alone"
-    kinds, _, others = _filter(feature.filter).partition(", ")
-    which = f"{kinds} ({others})" if others else kinds
-    return f"{_VALUES[feature.aggregate, feature.field]} {which}{within}{f', same {same}' if same else ''}"
-
-
-def _filter(one: Filter) -> str:
-    said = [" / ".join(one.kinds) or "any posting"]
-    said += [f"{_range(one.amount_tiyn, 'tiyn')} tenge"] if one.amount_tiyn else []
-    said += [f"odds {_range(one.odds_milli, 'milli')}"] if one.odds_milli else []
-    said += [f"hours {_range(one.hours, 'count')}"] if one.hours else []
-    said += [f"flagged {' or '.join(one.flags)}"] if one.flags else []
-    said += [f"with {'a means of payment' if name == 'instrument_hash' else 'odds'}" for name in one.has]
-    return ", ".join(said)
-
-
-def _range(span: Range, unit: str) -> str:
-    low = [] if span.low is None else [f"from {_number(span.low, unit)}"]
-    return " ".join(low + ([] if span.below is None else [f"below {_number(span.below, unit)}"]))
-
-
-def _window(window_ms: int) -> str:
-    for unit_ms, unit in _UNITS:
-        if window_ms % unit_ms == 0 and (window_ms > unit_ms or unit == "minutes"):
-            return f"{window_ms // unit_ms} {unit}"
-    return f"{window_ms // 60_000} minutes"
-
-
-def _number(value: int, unit: str) -> str:
-    if unit == "tiyn":
-        return tenge_text(value)
-    return f"{value / 1000:.3f}" if unit == "milli" else str(value)
 
 
 def _shown(text: str) -> str:

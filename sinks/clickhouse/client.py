@@ -2,8 +2,9 @@
 
 Reads     `Settings`: URL, database, user, password
 Returns   a clickhouse-connect client; for each error of its the one of ours that says what to do
-Promises  no session is kept on the server and inserts are synchronous, so that a request means the same at any time;
-          no error passes on a text of the server's, which may quote a person's data (box: sinks/clickhouse)
+Promises  no session is kept on the server unless one is asked for, and inserts are synchronous, so that a request means
+          the same at any time; no error passes on a text of the server's, which may quote a person's data
+          (box: sinks/clickhouse)
 """
 
 from __future__ import annotations
@@ -48,11 +49,13 @@ _MISSING_CODES = {60: "UNKNOWN_TABLE", 81: "UNKNOWN_DATABASE"}
 _REFUSED_CODES = {192: "UNKNOWN_USER", 193: "WRONG_PASSWORD", 194: "REQUIRED_PASSWORD", 516: "AUTHENTICATION_FAILED"}
 
 
-def connect(settings: Settings, *, database: str | None = None, answer_s_max: int = ANSWER_S_MAX) -> Client:
+def connect(
+    settings: Settings, *, database: str | None = None, answer_s_max: int = ANSWER_S_MAX, session_id: str | None = None
+) -> Client:
     """Return a client of the server and database that the settings name.
 
     database: another database than the settings' (migrations begin before theirs exists).
-    answer_s_max: how long a request may take.
+    answer_s_max: how long a request may take. session_id: of a session, which keeps temporary tables between requests.
     Raises SinkUnavailable if nobody answers, SettingInvalid if the database is missing or the user is refused.
     """
     try:
@@ -62,6 +65,7 @@ def connect(settings: Settings, *, database: str | None = None, answer_s_max: in
             username=settings.clickhouse_user,
             password=settings.clickhouse_password,
             autogenerate_session_id=False,
+            session_id=session_id,
             compress=False,
             connect_timeout=CONNECT_S_MAX,
             send_receive_timeout=answer_s_max,

@@ -1,23 +1,26 @@
 """A ledger in ClickHouse with many persons' postings, and the alerts that the rules' SQL finds in it.
 
 Reads     postings as dicts, the rules
-Returns   `alerts_by_sql`
-Promises  the table is the one of the first migration, in a database of its own
+Returns   `ledger_of`, `alerts_by_sql`, `found_by_search`
+Promises  the tables are those of the migrations, in a database of their own
 """
 
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from esep.settings import Settings
 from esep.sinks.clickhouse.alerts.rule_sql import rule_sql
+from esep.sinks.clickhouse.alerts.search import run_in, search
+from esep.sinks.clickhouse.alerts.settled import Sought
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.migrate import apply_migrations, read_migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from clickhouse_connect.driver.client import Client
 
@@ -25,22 +28,54 @@ if TYPE_CHECKING:
     from esep.rules import Rule, RuleSet
     from tests.support.rule_oracle import Alerts, Posting
 
+Found = dict[tuple[str, Any, str], tuple[str, int, list[tuple[str, int, int]], tuple[str, ...]]]
 AS_THEY_ARE = (
     "iin", "entry_id", "revision", "leg", "event_type", "kind", "amount_tiyn", "odds_milli", "flags", "instrument_hash",
     "wager_id", "organizer_bin", "ledger_partition", "ledger_offset",
 )  # fmt: skip
 
 
-def alerts_by_sql(clickhouse: ClickHouseServer, rules: RuleSet, postings: Iterable[Posting]) -> Alerts:
-    """Return what each LIVE rule finds in a ledger of these postings."""
+@contextmanager
+def ledger_of(clickhouse: ClickHouseServer, postings: Iterable[Posting]) -> Iterator[Settings]:
+    """Give a database with a ledger of these postings."""
     database = f"rules_{uuid.uuid4().hex[:8]}"
     settings = Settings(clickhouse_url=clickhouse.url, clickhouse_database=database)
     with connect(settings, database="default") as client:
         client.command(f"CREATE DATABASE {database}")
     with connect(settings) as client:
-        apply_migrations(client, read_migrations()[:1])
+        apply_migrations(client, read_migrations())
         _fill(client, list(postings))
+    yield settings
+
+
+def alerts_by_sql(settings: Settings, rules: RuleSet) -> Alerts:
+    """Return what each LIVE rule finds in the ledger, by its own statement."""
+    with connect(settings) as client:
         return {key: told for rule in rules.rules if rule.live for key, told in _found(client, rules, rule)}
+
+
+def found_by_search(
+    settings: Settings, rules: RuleSet, piece_rows: int, first_ms: int | None = None, end_ms: int | None = None
+) -> Found:
+    """Return what each LIVE rule finds in the ledger, all at once."""
+    sought = [Sought(rules, rule, first_ms, end_ms) for rule in rules.rules if rule.live]
+    with connect(settings, session_id=uuid.uuid4().hex) as client:
+        search(lambda statement: run_in(client, statement), sought, lambda _: None, piece_rows)
+        rows = client.query(
+            "SELECT rule_id, owner, bucket, fulfilled_by, toUnixTimestamp64Milli(occurred_at),"
+            " arrayMap(one -> (one.1, one.2, one.3), observations), arraySort(persons) FROM found"
+        ).result_rows
+    assert len({row[:3] for row in rows}) == len(rows)
+    return {row[:3]: (row[3], row[4], [tuple(one) for one in row[5]], tuple(row[6])) for row in rows}
+
+
+def as_found(alerts: Alerts) -> Found:
+    """Return alerts as a search tells them: its evidence ends with what fulfils the rule."""
+    found: Found = {}
+    for key, (evidence, observed) in alerts.items():
+        persons = {one[7] for one in evidence if one[7:]} or {key[1]}
+        found[key] = evidence[-1][0], evidence[-1][3], observed, tuple(sorted(persons))
+    return found
 
 
 def _fill(client: Client, postings: list[Posting]) -> None:

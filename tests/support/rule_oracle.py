@@ -26,11 +26,11 @@ def alerts_of(rules: dict[str, Any], postings: list[Posting]) -> Alerts:
     found: Alerts = {}
     sides = [(field, value) for field in OWNERS.values() for value in {one[field] for one in postings} - {None}]
     for field, owner in sides:
-        in_force = sorted(_in_force([one for one in postings if one[field] == owner]), key=_order)
+        stand = sorted(in_force([one for one in postings if one[field] == owner]), key=_order)
         for rule in rules["rules"]:
             if rule["mode"] != "LIVE" or OWNERS[rule.get("subject", "person")] != field:
                 continue
-            seen = [one for one in in_force if not rule.get("since") or _local(one).date() >= rule["since"]]
+            seen = [one for one in stand if not rule.get("since") or _local(one).date() >= rule["since"]]
             for place, event in enumerate(seen):
                 told = _fulfilled(rule, features, seen[: place + 1]) if _passes(rule["event"], event) else None
                 if told is not None:
@@ -38,7 +38,9 @@ def alerts_of(rules: dict[str, Any], postings: list[Posting]) -> Alerts:
     return found
 
 
-def _in_force(own: list[Posting]) -> list[Posting]:
+def in_force(own: list[Posting]) -> list[Posting]:
+    """Return those of an owner's postings that are booked and not taken back."""
+
     def taken_back(one: Posting) -> bool:
         return any(
             other["leg"] == -1 and other["entry_id"] == one["entry_id"] and other["revision"] > one["revision"]

@@ -2,7 +2,8 @@
 
 Reads     a `RuleSet` and one of its rules, LIVE or SHADOW
 Returns   a SELECT: rule_id, rule_version, iin or instrument_hash (whatever the rule is about), bucket, occurred_at,
-          observations, evidence, evidence_iins (the person of each of its postings), a row for each alert that stands
+          observations, evidence, evidence_iins (the person of each of its postings), a row for each alert that stands;
+          or the same over a table of what is in force: without evidence, and far faster where most are out of reach
 Promises  the alerts of the stream, to the unit, for any ledger in which nothing came later than the stream waits for;
           no limit of lateness of its own; works in O(n log n) of a subject's postings, however many there are; nothing
           in it names a person (box: sinks/clickhouse)
@@ -18,16 +19,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esep.clock import ALMATY
+from esep.sinks.clickhouse.alerts.filter_sql import READ, any_sql, filters_of, key_sql, passing_sql
+from esep.sinks.clickhouse.alerts.reach_sql import reach_sql, stretch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from esep.rules import Condition, Feature, Filter, Range, Rule, RuleSet
+    from esep.rules import Condition, Feature, Filter, Rule, RuleSet
 
 EVIDENCE_MAX = 10_000  # The latest ones, as the stream tells them.
 _ORDER = "at_ms, entry_id, revision"
 _MOVES = "move_ms, comes, entry_id, revision"
-_KIND = "ifNull(if(event_type = 'PAYOUT', toString(kind), toString(event_type)), '')"
 _BUCKETS = {
     "entry": "entry_id",
     "day": f"toString(toDate(at, '{ALMATY}'))",
@@ -35,22 +37,22 @@ _BUCKETS = {
     f"leftPad(toString(toISOWeek(at, '{ALMATY}')), 2, '0'))",
     "month": f"formatDateTime(at, '%Y-%m', '{ALMATY}')",
 }
-_LEDGER = """taken_back AS (
+_IN_FORCE = """taken_back AS (
     SELECT {owner}, entry_id, occurred_at, -amount_tiyn AS amount_tiyn, max(revision) + 1 AS until
-    FROM ledger FINAL WHERE leg < 0{owned} GROUP BY {owner}, entry_id, occurred_at, amount_tiyn
+    FROM {postings} WHERE leg < 0{owned} GROUP BY {owner}, entry_id, occurred_at, amount_tiyn
 ),
 looked_at AS (
-    SELECT iin, entry_id, revision, leg, occurred_at AS at, toUnixTimestamp64Milli(occurred_at) AS at_ms, amount_tiyn,
-           {kind} AS what, organizer_bin, wager_id, instrument_hash, ifNull(odds_milli, 0) AS odds, flags,
-           ledger_partition, ledger_offset
-    FROM ledger FINAL LEFT JOIN taken_back USING ({owner}, entry_id, occurred_at, amount_tiyn)
+    SELECT {read}
+    FROM {postings} LEFT JOIN taken_back USING ({owner}, entry_id, occurred_at, amount_tiyn)
     WHERE leg > 0 AND ifNull(until, 0) <= revision + 1{owned}{spans}
-),
-in_force AS (
-    SELECT *, {passes}
-    FROM looked_at WHERE {relevant}
 )"""
-_STATEMENT = """WITH {ledger},
+_FULFILLED = """seen AS (
+    SELECT *, {passes}
+    FROM looked_at
+),
+{reach}in_force AS (
+    SELECT * FROM seen WHERE ({relevant}){near}
+),
 moves AS (
     SELECT *, {links},
            arrayJoin([{shifts}]::Array(Int64)) AS shift, at_ms + shift AS move_ms, shift = 0 AS comes
@@ -66,7 +68,11 @@ fulfilled AS (
            {bucket} AS bucket
     FROM judged WHERE comes AND {event}{conditions}
     ORDER BY subject, bucket, event_ms, event_id, event_revision LIMIT 1 BY subject, bucket
-)
+),
+spread AS (
+    SELECT *, arrayJoin([0, 1]) AS later, intDiv(event_ms, {stretch}) - later AS stretch FROM fulfilled
+)"""
+_ALERTS = """
 SELECT '{rule_id}' AS rule_id, {version} AS rule_version, subject AS {owner}, bucket, event_at AS occurred_at,
     any({observations}) AS observations,
     arrayMap(one -> (one.2, one.3, one.4, one.5, one.6, one.7, one.8)::Tuple(entry_id String, revision Int32, leg Int32,
@@ -74,10 +80,21 @@ SELECT '{rule_id}' AS rule_id, {version} AS rule_version, subject AS {owner}, bu
         {told}
     ) AS evidence,
     arrayMap(one -> one.9, {told}) AS evidence_iins
-FROM fulfilled INNER JOIN in_force ON fulfilled.subject = in_force.{owner}
-WHERE ({order}) <= (event_ms, event_id, event_revision) AND ({evidence})
+{joined}
 GROUP BY subject, bucket, event_at
 ORDER BY {owner}, bucket"""
+_FOUND = """
+SELECT '{rule_id}' AS rule_id, {version} AS rule_version, subject AS owner, bucket, event_at AS occurred_at,
+    event_id AS fulfilled_by, {observations} AS observations, """
+_FOUND_OF_PERSON = f"""{_FOUND}[subject] AS persons
+FROM fulfilled"""
+_FOUND_OF_INSTRUMENT = f"""{_FOUND}groupUniqArray(in_force.iin) AS persons
+{{joined}}
+GROUP BY subject, bucket, event_at, event_id, observations"""
+# A window lies in the stretch in which it ends and the one before, each as long as the longest.
+_JOINED = """FROM spread INNER JOIN in_force
+    ON subject = in_force.{owner} AND stretch = intDiv(in_force.at_ms, {stretch})
+WHERE ({order}) <= (event_ms, event_id, event_revision) AND ({evidence})"""
 _TOLD = f"""arraySlice(arraySort(groupArray((
             at_ms, entry_id, revision, leg, at, amount_tiyn, ledger_partition, ledger_offset, iin
         ))), -{EVIDENCE_MAX})"""
@@ -85,84 +102,83 @@ _TOLD = f"""arraySlice(arraySort(groupArray((
 
 def rule_sql(rules: RuleSet, rule: Rule, first_ms: int | None = None, end_ms: int | None = None) -> str:
     """Return the statement. first_ms, end_ms: only events from one instant on and before another, UTC."""
+    parts = _parts(rules, rule, first_ms, end_ms)
+    owned = "" if rule.subject == "person" else " AND isNotNull(instrument_hash)"
+    low, high = span_of(rules, rule, first_ms, end_ms)
+    spans = f" AND occurred_at >= fromUnixTimestamp64Milli({low}, 'UTC')" if low is not None else ""
+    spans += f" AND occurred_at < fromUnixTimestamp64Milli({high}, 'UTC')" if high is not None else ""
+    in_force = in_force_sql(rule.own_field, "ledger FINAL", owned, spans)
+    return f"WITH {in_force},\n" + (_FULFILLED + _ALERTS).format(**parts, reach="", near="")
+
+
+def found_sql(rules: RuleSet, rule: Rule, table: str, first_ms: int | None = None, end_ms: int | None = None) -> str:
+    """Return a statement over what is in force, a table with the columns of `in_force_sql` that hold for the subject.
+
+    It gives rule_id, rule_version, owner, bucket, occurred_at, fulfilled_by (an entry), observations and
+    persons (all of the evidence): the alerts of `rule_sql`.
+    """
+    low, high = span_of(rules, rule, first_ms, end_ms)
+    spans = [] if low is None else [f"at_ms >= {low}"]
+    spans += [] if high is None else [f"at_ms < {high}"]
+    looked_at = f"looked_at AS (SELECT * FROM {table} WHERE {' AND '.join(spans) or '1'})"  # noqa: S608 - our own
+    reach, near = reach_sql(rules, rule)
+    found = _FOUND_OF_PERSON if rule.subject == "person" else _FOUND_OF_INSTRUMENT
+    parts = _parts(rules, rule, first_ms, end_ms)
+    return f"WITH {looked_at},\n" + (_FULFILLED + found).format(**parts, reach=reach, near=near)
+
+
+def in_force_sql(owner: str, postings: str, owned: str, spans: str) -> str:
+    """Return `looked_at`, a common table expression: what is in force of these postings.
+
+    owner: the field by which what was taken back is known. owned, spans: further conditions, spans only of what counts.
+    """
+    return _IN_FORCE.format(owner=owner, postings=postings, read=READ, owned=owned, spans=spans)
+
+
+def _parts(rules: RuleSet, rule: Rule, first_ms: int | None, end_ms: int | None) -> dict[str, object]:
+    """Return what stands in for the names of the statements."""
     features = rules.features_of(rule)
-    filters = _numbered([rule.event, *(feature.filter for feature in features)])
+    filters = filters_of([(rules, rule)])
     numbers = {feature.feature: number for number, feature in enumerate(features)}
     conditions = [condition for condition, _ in rule.conditions()]
     keys = sorted({key for feature in features for key in feature.key})
     held = {id(condition): _holds(rules, condition, numbers) for condition in conditions}
-    ledger = _LEDGER.format(
-        owner=rule.own_field,
-        owned="" if rule.subject == "person" else " AND isNotNull(instrument_hash)",
-        kind=_KIND,
-        spans=_spans(rule, features, first_ms, end_ms),
-        passes=",\n           ".join(f"{_passes(one)} AS pass_{number}" for one, number in filters.items()),
-        relevant=" OR ".join(f"pass_{number}" for number in filters.values()),
-    )
     kept = [
         *(f"value_{number}" for number in numbers.values()),
-        *(f"{_key(key)} AS event_{key}" for key in keys),
+        *(f"{key_sql(key)} AS event_{key}" for key in keys),
     ]
     events = [f"pass_{filters[rule.event]}"]
     events += [] if first_ms is None else [f"at_ms >= {first_ms}"]
     events += [] if end_ms is None else [f"at_ms < {end_ms}"]
-    return _STATEMENT.format(
-        ledger=ledger,
-        owner=rule.own_field,
-        told=_TOLD,
-        shifts=", ".join(map(str, sorted({0, *(one.window for one in features)}))),
-        links=", ".join(_links(rule, features, filters)) or "1 AS no_links",
-        values=", ".join(f"{_value(rule, one, filters)} AS value_{numbers[one.feature]}" for one in features)
+    parts = {
+        "owner": rule.own_field,
+        "passes": passing_sql(filters),
+        "relevant": any_sql(filters),
+        "told": _TOLD,
+        "shifts": ", ".join(map(str, sorted({0, *(one.window for one in features)}))),
+        "links": ", ".join(_links(rule, features, filters)) or "1 AS no_links",
+        "values": ", ".join(f"{_value(rule, one, filters)} AS value_{numbers[one.feature]}" for one in features)
         or "1 AS none",
-        kept=", ".join(kept) or "1 AS nothing",
-        bucket=_BUCKETS[rule.bucket],
-        event=" AND ".join(events),
-        conditions="".join(
+        "kept": ", ".join(kept) or "1 AS nothing",
+        "bucket": _BUCKETS[rule.bucket],
+        "event": " AND ".join(events),
+        "conditions": "".join(
             f"\n      AND ({' OR '.join(held[id(one)] for one in condition.alternatives)})" for condition in rule.when
         ),
-        rule_id=rule.rule_id,
-        version=rule.version,
-        observations=_observations(rules, conditions, held, numbers),
-        evidence="\n   OR ".join(_evidence(rules, conditions, held, filters)),
-        order=_ORDER,
-    )
+        "rule_id": rule.rule_id,
+        "version": rule.version,
+        "observations": _observations(rules, conditions, held, numbers),
+        "stretch": stretch_ms(rules, rule),
+    }
+    evidence = "\n   OR ".join(_evidence(rules, conditions, held, filters))
+    return parts | {"joined": _JOINED.format(**parts, order=_ORDER, evidence=evidence)}
 
 
-def _numbered(filters: Iterable[Filter]) -> dict[Filter, int]:
-    return {one: number for number, one in enumerate(dict.fromkeys(filters))}
-
-
-def _spans(rule: Rule, features: Iterable[Feature], first_ms: int | None, end_ms: int | None) -> str:
-    """Return what bounds the ledger's rows: those before the first event matter as far as the longest window."""
-    longest_ms = max((feature.window for feature in features), default=0)
+def span_of(rules: RuleSet, rule: Rule, first_ms: int | None, end_ms: int | None) -> tuple[int | None, int | None]:
+    """Return what bounds the postings: those before the first event matter as far as the longest window."""
+    longest_ms = max((feature.window for feature in rules.features_of(rule)), default=0)
     first = max(rule.since_ms, -(2**62) if first_ms is None else first_ms - longest_ms)
-    low = f" AND occurred_at >= fromUnixTimestamp64Milli({first}, 'UTC')" if first > -(2**62) else ""
-    high = "" if end_ms is None else f" AND occurred_at < fromUnixTimestamp64Milli({end_ms}, 'UTC')"
-    return low + high
-
-
-def _passes(one: Filter) -> str:
-    """Return whether a posting passes a filter, 1 or 0."""
-    said = []
-    if one.kinds:
-        said.append(f"what IN ({', '.join(repr(kind) for kind in one.kinds)})")
-    said += _within("amount_tiyn", one.amount_tiyn)
-    said += [*_within("odds", one.odds_milli), "odds > 0"] if one.odds_milli else []
-    said += _within(f"toHour(at, '{ALMATY}')", one.hours)
-    if one.flags:
-        said.append(f"bitAnd(flags, {one.flag_bits}) != 0")
-    if "instrument_hash" in one.has:
-        said.append("isNotNull(instrument_hash)")
-    if "odds_milli" in one.has:
-        said.append("odds > 0")
-    return f"({' AND '.join(said) or '1'})"
-
-
-def _within(column: str, span: Range | None) -> list[str]:
-    if span is None:
-        return []
-    low = [] if span.low is None else [f"{column} >= {span.low}"]
-    return low + ([] if span.below is None else [f"{column} < {span.below}"])
+    return (first if first > -(2**62) else None), end_ms
 
 
 def _links(rule: Rule, features: Iterable[Feature], filters: dict[Filter, int]) -> Iterator[str]:
@@ -170,7 +186,7 @@ def _links(rule: Rule, features: Iterable[Feature], filters: dict[Filter, int]) 
     counted = {(one.field, filters[one.filter]) for one in features if one.aggregate == "distinct"}
     for field, number in sorted(counted, key=str):
         window = (
-            f"(PARTITION BY {rule.own_field}, {_key(str(field))}, pass_{number} ORDER BY {_ORDER}"
+            f"(PARTITION BY {rule.own_field}, {key_sql(str(field))}, pass_{number} ORDER BY {_ORDER}"
             " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
         )
         yield f"lagInFrame(toNullable(at_ms)) OVER {window} AS before_{field}_{number}"
@@ -202,11 +218,7 @@ def _there(rule: Rule, feature: Feature, comes: str, goes: str) -> str:
 
 
 def _of(rule: Rule, feature: Feature) -> str:
-    return f"PARTITION BY {', '.join([rule.own_field, *map(_key, feature.key)])}"
-
-
-def _key(field: str) -> str:
-    return "ifNull(instrument_hash, '')" if field == "instrument_hash" else field
+    return f"PARTITION BY {', '.join([rule.own_field, *map(key_sql, feature.key)])}"
 
 
 def _holds(rules: RuleSet, condition: Condition, numbers: dict[str, int]) -> str:
@@ -254,7 +266,7 @@ def _evidence(
         for name in filter(None, (condition.feature, condition.of)):
             feature = rules.by_name[name]
             if feature.window:
-                same = "".join(f" AND {_key(key)} = event_{key}" for key in feature.key)
+                same = "".join(f" AND {key_sql(key)} = event_{key}" for key in feature.key)
                 yield (
                     f"pass_{filters[feature.filter]} AND at_ms > event_ms - {feature.window}{same}"
                     f" AND {held[id(condition)]}"

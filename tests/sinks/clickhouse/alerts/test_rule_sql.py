@@ -1,4 +1,4 @@
-"""Stream, SQL and brute force: three ways to one set of alerts, for every rule and any history in any order."""
+"""Stream, SQL (rule by rule and all at once) and brute force: one set of alerts, for any history in any order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from esep.rules import RULES_FILE, parse_rules
@@ -24,7 +25,7 @@ from tests.support.rule_histories import (
     own,
     placed,
 )
-from tests.support.rule_ledger import alerts_by_sql
+from tests.support.rule_ledger import alerts_by_sql, as_found, found_by_search, ledger_of
 from tests.support.rule_oracle import alerts_of
 from tests.support.stage_run import PARTITIONS
 
@@ -43,7 +44,7 @@ def test_stream_and_sql_end_with_the_alerts_of_brute_force(clickhouse: ClickHous
     expected: Alerts = {}
     number = 0
 
-    @settings(deadline=None, max_examples=examples(80))
+    @profile(deadline=None, max_examples=examples(80))
     @given(histories(), st.lists(st.integers(0, 1000), max_size=3))
     def stream_is_brute_force(arrivals: list[Arrival], cuts: list[int]) -> None:
         nonlocal number
@@ -56,7 +57,9 @@ def test_stream_and_sql_end_with_the_alerts_of_brute_force(clickhouse: ClickHous
         expected.update(alerts)
 
     stream_is_brute_force()
-    found = alerts_by_sql(clickhouse, REACHABLE, ledger)
+    with ledger_of(clickhouse, ledger) as settings:
+        found, at_once = alerts_by_sql(settings, REACHABLE), found_by_search(settings, REACHABLE, len(ledger) // 2)
+    assert at_once == as_found(expected)
     assert {key: found.get(key) for key in expected | found} == {key: expected.get(key) for key in expected | found}
     reached = Counter(rule for rule, _, _ in expected)
     # Of twenty histories, as in `make test`, no more can be said than that they reach some.
@@ -80,7 +83,8 @@ def arrivals_of(fixture: Fixture) -> list[Arrival]:
 def by_sql(clickhouse: ClickHouseServer) -> Alerts:
     """All histories at once, each with persons and means of payment of its own."""
     ledger = [one for fixture in FIXTURES for one in placed(arrivals_of(fixture))]
-    return alerts_by_sql(clickhouse, ALL_LIVE, ledger)
+    with ledger_of(clickhouse, ledger) as settings:
+        return alerts_by_sql(settings, ALL_LIVE)
 
 
 @pytest.mark.clickhouse

@@ -23,10 +23,10 @@ from esep.errors import InvariantBroken, RowGap
 from esep.lineage import TopicPartition
 from esep.schemas import schema
 from esep.sinks.clickhouse.tables import RECEIPTS_TABLE, table_of
-from esep.versions import upgraded
+from esep.versions import absent, upgraded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from esep.sinks.clickhouse.tables import Table
 
@@ -62,14 +62,38 @@ class Rows:
 
     def block(self, month: int) -> bytes:
         """Return the rows of one month, in offset order, as an Arrow stream of one record batch."""
-        whole = self.frame["month"].n_unique() == 1  # The usual case; a filter copies 88 columns.
-        rows = self.frame if whole else self.frame.filter(pl.col("month") == month)
-        batch = rows.drop("month").to_arrow().combine_chunks().to_batches()[0]
-        out = pa.BufferOutputStream()
-        with pa.ipc.new_stream(out, batch.schema, options=_LZ4) as stream:
-            stream.write_batch(batch)
-        content: bytes = out.getvalue().to_pybytes()
-        return content
+        return block_of([self], month)
+
+    def of_month(self, month: int) -> pl.DataFrame:
+        """Return the rows of one month, in offset order."""
+        is_there = self.frame["month"] == month
+        return self.frame if is_there.all() else self.frame.filter(is_there)  # The first is usual; a filter copies.
+
+
+def block_of(parts: Sequence[Rows], month: int) -> bytes:
+    """Return the rows of one month, of one partition after the other, as an Arrow stream of one record batch.
+
+    parts: of one table. A column that one of them has not, its records being of an older version, is null or empty.
+    """
+    frames = [rows for part in parts if (rows := part.of_month(month)).height]
+    if len({tuple(frame.schema.items()) for frame in frames}) > 1:
+        frames = _alike(frames)
+    rows = pl.concat(frames) if len(frames) > 1 else frames[0]
+    batch = rows.drop("month").to_arrow().combine_chunks().to_batches()[0]
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, batch.schema, options=_LZ4) as stream:
+        stream.write_batch(batch)
+    content: bytes = out.getvalue().to_pybytes()
+    return content
+
+
+def _alike(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Return the same rows, each frame with the columns of all."""
+    kinds = {name: kind for frame in frames for name, kind in frame.schema.items()}
+    return [
+        frame.select(name if name in frame.columns else absent(kind).alias(name) for name, kind in kinds.items())
+        for frame in frames
+    ]
 
 
 def rows_of(records: Records, last_rows: Mapping[TopicPartition, int] | None) -> Rows:

@@ -1,12 +1,12 @@
 """Put noted ranges into the tables, and ask the tables whether they hold them.
 
 Reads     ranges as blocks; what the tables hold
-Writes    one insert per range and month, under its token
+Writes    one insert per month of the ranges that are inserted together, under its token
 Promises  nothing is sent before the assignment is confirmed; a range whose `load` returns is in its table whole; what
           ClickHouse does not answer is asked again for a bounded time (DESIGN §5 "Loader"; box: sinks/clickhouse)
 
-The loader calls `load` in a thread of its own, beside which it fetches and decodes what comes next. Months of a range
-are sent ascending and ranges one after the other: so one request at a time may be on its way when the process ends.
+The loader calls `load` in a thread of its own, beside which it fetches and decodes what comes next. Months of an insert
+are sent ascending and inserts one after the other: so one request at a time may be on its way when the process ends.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from esep.errors import SinkUnavailable
+from esep.sinks.clickhouse.frames import block_of
 from esep.sinks.clickhouse.group import Mark
 from esep.sinks.clickhouse.pending import Pending, to_insert, token
 from esep.sinks.clickhouse.store import Held, Store
@@ -24,7 +25,7 @@ from esep.sinks.clickhouse.tables import Table, table_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeVar
 
     from esep.lineage import TopicPartition
@@ -39,23 +40,21 @@ BACKOFF_S, BACKOFF_S_MAX = 0.1, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """One partition's part of a round: what is noted of it, and what is still to be inserted, by month (yyyymm).
+    """One partition's part of a round: what is noted of it, and what of it is to be inserted.
 
-    months: rows, ascending. blocks: the same rows as `Rows.block` gives them. last_rows: as in `Rows`.
+    months: rows by month (yyyymm), ascending. last_rows: as in `Rows`.
     """
 
     source: TopicPartition
     table: Table
     pending: Pending
     months: dict[int, int]
-    blocks: dict[int, bytes]
     last_rows: dict[TopicPartition, int]
 
     @classmethod
     def of(cls, pending: Pending, rows: Rows, months: Mapping[int, int]) -> Range:
         """Return the range of these rows; months: those of them that are to be inserted."""
-        blocks = {month: rows.block(month) for month in months}
-        return cls(rows.source, rows.table, pending, dict(months), blocks, rows.last_rows)
+        return cls(rows.source, rows.table, pending, dict(months), rows.last_rows)
 
     @property
     def noted(self) -> Mark:
@@ -66,6 +65,23 @@ class Range:
     def done(self) -> Mark:
         """What is committed once it is inserted."""
         return Mark(self.pending.last + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """What is inserted together: ranges of one table that are noted with each other, and per month the block of all.
+
+    ranges: those whose offsets this loader moves, at least one. blocks: by month, ascending; rows of ranges beside
+    them are in there too.
+    """
+
+    ranges: tuple[Range, ...]
+    blocks: dict[int, bytes]
+
+    @classmethod
+    def of(cls, ranges: Iterable[Range], parts: Sequence[Rows], months: Iterable[int]) -> Insert:
+        """Return the insert of these months; parts: the rows of all ranges that are noted with each other, in order."""
+        return cls(tuple(ranges), {month: block_of(parts, month) for month in sorted(months)})
 
 
 class Inserter:
@@ -91,35 +107,35 @@ class Inserter:
         self._on_step = on_step
         self.took_s = 0.0
 
-    def load(self, ranges: list[Range], held: Mapping[TopicPartition, Held]) -> dict[TopicPartition, Held]:
-        """Insert the ranges, which are noted; return what the tables hold of their partitions then.
+    def load(self, inserts: list[Insert], held: Mapping[TopicPartition, Held]) -> dict[TopicPartition, Held]:
+        """Insert what is noted; return what the tables hold of its ranges' partitions then.
 
         held: what the tables held before. Raises SinkUnavailable if a month that was inserted is not there, or if
         ClickHouse does not answer in time: what is missing is inserted at the next start, for the ranges are noted.
         """
         began_at = time.monotonic()
+        ranges = [one for insert in inserts for one in insert.ranges]
         marks = {one.source: one.noted for one in ranges}
-        for one in ranges:
-            self._insert(one, marks)
+        for insert in inserts:
+            self._insert(insert, marks)
         now = self.held([one.source for one in ranges])
         verified = {one.source: self._verified(one, held[one.source], now[one.source]) for one in ranges}
         self.took_s = time.monotonic() - began_at
         return verified
 
-    def complete(self, one: Range) -> None:
+    def complete(self, one: Insert) -> None:
         """Send once more, under its tokens, what the table holds already: roll-ups that lack it get it.
 
         ClickHouse writes a block's part of the ledger first and its parts of the roll-ups after it. If it was killed in
         between, and the loader before it could ask again, only this makes up for it.
         """
-        self._insert(one, {one.source: one.noted})
+        self._insert(one, {part.source: part.noted for part in one.ranges})
 
     def held(self, sources: Iterable[TopicPartition]) -> dict[TopicPartition, Held]:
         """Return what the tables hold of each of these partitions."""
-        found: dict[TopicPartition, Held] = {}
         wanted = list(sources)
-        for table in {table_of(source.topic).name: table_of(source.topic) for source in wanted}.values():
-            found.update(self._surely(lambda table=table: self._store.held(table)))  # type: ignore[misc]
+        tables = {table_of(source.topic).name: table_of(source.topic) for source in wanted}
+        found = self._surely(lambda: self._store.held(*tables.values())) if tables else {}
         return {source: found.get(source, Held()) for source in wanted}
 
     def layouts(self, sources: Iterable[TopicPartition]) -> dict[str, int]:
@@ -139,8 +155,9 @@ class Inserter:
         present = self._surely(lambda: self._store.present(table_of(source.topic), source, noted, months))
         return {month: months[month] for month in to_insert(source, months, present)}
 
-    def _insert(self, one: Range, marks: Mapping[TopicPartition, Mark]) -> None:
-        for month, block in one.blocks.items():
+    def _insert(self, insert: Insert, marks: Mapping[TopicPartition, Mark]) -> None:
+        one = insert.ranges[0]
+        for month, block in insert.blocks.items():
             name = token(one.source, one.pending, month, one.table.name)
 
             def send(block: bytes = block, name: str = name) -> None:

@@ -12,7 +12,8 @@ says why each step is as it is):
   2. wait until the round before is inserted, and found in the tables: an engine was seen to acknowledge an insert that
      it had refused
   3. commit, in one request, the offsets behind the round before and, in their metadata, each partition's new range
-  4. let the second thread insert each range's months, ascending, each as one block under its token; go on with 1.
+  4. let the second thread insert the ranges, those of a table together: their months ascending, each as one block under
+     its token; go on with 1.
 So a partition has one noted range at a time, and its ranges are inserted and committed in order.
 """
 
@@ -24,22 +25,22 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esep.closing import Closing, end_process_in
 from esep.errors import BrokerUnavailable, EsepError, InvariantBroken, SinkUnavailable
 from esep.security import client_security
-from esep.sinks.clickhouse.frames import Records, rows_of
+from esep.sinks.clickhouse.frames import Records, Rows, rows_of
 from esep.sinks.clickhouse.group import LoaderGroup, Mark, Superseded
-from esep.sinks.clickhouse.inserting import Inserter, Range
+from esep.sinks.clickhouse.inserting import Insert, Inserter, Range
 from esep.sinks.clickhouse.migrate import refuse_undone
-from esep.sinks.clickhouse.pending import EARLIEST, Pending, resume
+from esep.sinks.clickhouse.pending import EARLIEST, Span, noted, resume, together
 from esep.sinks.clickhouse.ranges import read_range
+from esep.sinks.clickhouse.recovery import Recovery
 from esep.sinks.clickhouse.store import Held, Store
 from esep.sinks.clickhouse.tables import subscription
 from esep.sinks.clickhouse.turns import Turns
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
     from esep.lineage import TopicPartition
     from esep.settings import Settings
-    from esep.sinks.clickhouse.pending import Committed
+    from esep.sinks.clickhouse.pending import Committed, Pending
 
 LOG = logging.getLogger(__name__)
 STOP_S_MAX = 90.0  # More than an insert's and a commit's own limits; what was noted is repeated at the next start.
@@ -116,6 +117,7 @@ class Loader(Closing):
     """
 
     _group: LoaderGroup
+    _recovery: Recovery
 
     def __init__(
         self,
@@ -150,6 +152,8 @@ class Loader(Closing):
     def run(self, topics: list[str], join: type[LoaderGroup]) -> None:
         """Load until told to stop; raises the EsepError that stops the loader."""
         self._group = join(self._settings, topics, on_assigned=self._recover, on_revoked=self._forget)
+        read = partial(self._read, self._settings.bootstrap_servers)
+        self._recovery = Recovery(self._place, self._inserter, self._group, read, self._on_step, self._now_s)
         self._has_joined = True
         while not self._stop.is_set():
             fetched = self._group.fetch(self._settings.loader_rows_max, self._gather_s())
@@ -178,27 +182,42 @@ class Loader(Closing):
     def _load(self, fetched: list[Records]) -> None:
         """One round up to where the second thread goes on with it."""
         ours = [records for records in fetched if records.source in self._next]
-        ranges = [self._range_of(records) for records in self._turns.take(ours)]
-        if ranges:
+        inserts = self._inserts([self._rows_of(records) for records in self._turns.take(ours)])
+        if inserts:
             self._on_step("decoded")
-        self._advance(ranges)
+        self._advance(inserts)
         self._look_around()
 
-    def _range_of(self, records: Records) -> Range:
+    def _rows_of(self, records: Records) -> tuple[Span, Rows]:
+        """Return the rows of what has its turn, and the range that they are."""
         source = records.source
         first = self._next[source]
         if records.offsets[0] < first:
             raise InvariantBroken(f"{source}: offset {records.offsets[0]} came after offset {first - 1} was loaded")
         rows = rows_of(records, self._last_rows[source])
-        size, noted_at = len(records.offsets), int(self._now_s())
-        pending = Pending(first, records.offsets[-1], size, self._layouts[rows.table.name], noted_at)
-        self._next[source] = pending.last + 1
+        span = Span(source, first, records.offsets[-1], len(records.offsets))
+        self._next[source] = span.last + 1
         self._last_rows[source] = {**self._last_rows[source], **rows.last_rows}
-        return Range.of(pending, rows, rows.months())
+        return span, rows
 
-    def _advance(self, ranges: list[Range]) -> None:
-        """Finish the round in progress, if there is one, and begin one with these ranges, if there are any."""
-        done = self._finished()
+    def _inserts(self, decoded: list[tuple[Span, Rows]]) -> list[Insert]:
+        """Return what is inserted together: of each table as many ranges as their notes have room for."""
+        noted_at, parts = int(self._now_s()), {span.source: rows for span, rows in decoded}
+        by_table: defaultdict[str, list[Span]] = defaultdict(list)
+        for span, rows in decoded:
+            by_table[rows.table.name].append(span)
+        inserts = []
+        for table, found in by_table.items():
+            for spans in together(found):
+                rows_of_all = [parts[span.source] for span in spans]
+                pendings = noted(spans, self._layouts[table], noted_at)
+                ranges = [Range.of(pendings[rows.source], rows, rows.months()) for rows in rows_of_all]
+                inserts.append(Insert.of(ranges, rows_of_all, {month for one in ranges for month in one.months}))
+        return inserts
+
+    def _advance(self, inserts: list[Insert]) -> None:
+        """Finish the round in progress, if there is one, and begin one with these inserts, if there are any."""
+        done, ranges = self._finished(), [one for insert in inserts for one in insert.ranges]
         marks = {one.source: one.done for one in done} | {one.source: one.noted for one in ranges}
         if not marks:
             return
@@ -207,7 +226,7 @@ class Loader(Closing):
             self._on_step("advanced")
         if ranges:
             self._on_step("noted")
-            self._round = Round(ranges, self._second.submit(self._inserter.load, ranges, dict(self._held)))
+            self._round = Round(ranges, self._second.submit(self._inserter.load, inserts, dict(self._held)))
 
     def _finished(self) -> list[Range]:
         """Return the ranges of the round in progress once they are in the tables, or raise what stopped it."""
@@ -238,12 +257,14 @@ class Loader(Closing):
         self._forget()
         self._layouts = self._inserter.layouts(sources)
         committed, self._held = self._what_is_there(sources)
-        starts = {}
+        starts: dict[TopicPartition, int] = {}
+        left: dict[TopicPartition, Pending] = {}
         for source in sources:
             way = resume(source, committed[source], self._held[source].offset_max)
             if way.pending is not None:
-                self._repeat(source, way.pending)
+                left[source] = way.pending
             starts[source] = self._group.earliest(source) if way.offset == EARLIEST else way.offset
+        self._count(self._recovery.repeat(left, self._layouts, self._held))
         self._next = starts
         self._last_rows = {source: held.last_rows for source, held in self._held.items()}
         self._ready = True
@@ -267,35 +288,6 @@ class Loader(Closing):
                 return committed, held
             LOG.info("%s: offsets moved while the tables were asked: asked again", self._place)
         raise BrokerUnavailable(f"{self._place}: another loader goes on with what the group gave to this one")
-
-    def _repeat(self, source: TopicPartition, noted: Pending) -> None:
-        """Insert what is not there of a range that a predecessor noted, and commit the offset behind it.
-
-        What is there is sent again while its tokens are young: a roll-up may lack it (`Inserter.complete`).
-        """
-        again = list(self._read(self._settings.bootstrap_servers, source, noted.first, noted.last + 1))
-        records = Records(
-            source, [o for part in again for o in part.offsets], [v for part in again for v in part.values]
-        )
-        if len(records.offsets) != noted.rows or records.offsets[-1:] != [noted.last]:
-            raise InvariantBroken(
-                f"{source}: a noted range does not hold what was noted", detail=f"{noted}, {len(records.offsets)} read"
-            )
-        rows = rows_of(records, None)
-        self._on_step("reread")
-        months, layout = rows.months(), self._layouts[rows.table.name]
-        missing = self._inserter.missing(source, noted, months)
-        young = noted.has_tokens(layout, self._now_s())
-        one = Range.of(noted if young else replace(noted, layout=layout, noted_at=0), rows, missing)
-        self._group.commit({source: one.noted})
-        if young:
-            there = {month: count for month, count in months.items() if month not in missing}
-            self._inserter.complete(Range.of(noted, rows, there))
-        self._held.update(self._inserter.load([one], self._held))
-        self._count([one])
-        self._group.commit({source: one.done})
-        self._on_step("advanced")
-        LOG.info("%s: %s: repeated offsets %d to %d", self._place, source, noted.first, noted.last)
 
     def _look_around(self) -> None:
         """Once a second: commit offsets behind markers that no record follows, and write the status.

@@ -9,34 +9,51 @@ The steps of one round, per partition: the range is noted in the commit's metada
 of it is inserted under its token, in ascending order (2); the offset moves behind the range, and the metadata is empty
 again or, in the same commit, notes the next range (3). Who finds a noted range repeats exactly that one before anything
 else.
+
+What an insert costs is the same for one row and for thousands, so ranges of several partitions are inserted together:
+one block for a month of all of them, under one token. Each note names all of them, so that whoever takes over one of
+the partitions repeats the same block under the same token, whoever may do so for another one at the same time. He does
+so as long as all of them are noted and the tables' layout is the same; if not, the insert was never sent or is in the
+table whole (`is_noted_whole`), or nobody sends anything any more, and he looks at his own rows alone.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
 
 from esep.errors import InvariantBroken, PositionMismatch
+from esep.lineage import TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from esep.lineage import TopicPartition
-
+TOGETHER_MAX = 16  # Ranges of one insert: each is noted with all the others, and a note has room for 4,096 bytes.
 TOKENS_S = 6 * 3600  # Tables remember the tokens of 24 h at peak; the rest is for clocks that are wrong.
 EARLIEST = -2  # Kafka's own number for the first offset that is there.
+
+
+class Span(NamedTuple):
+    """A range of one partition: its first and last offset, both included, and its rows."""
+
+    source: TopicPartition
+    first: int
+    last: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A range of one partition that is being inserted: its first and last offset, both included, and its rows.
 
+    beside: the ranges of other partitions that are inserted with it, in the same blocks.
     layout: that of the table at the time (`Store.layout`). noted_at: when the range was noted first, in seconds since
     1970 by the clock of whoever noted it; 0 where that is not known.
 
     >>> Pending.decode(Pending(7, 19, 12, 1).encode())
-    Pending(first=7, last=19, rows=12, layout=1, noted_at=0)
+    Pending(first=7, last=19, rows=12, layout=1, noted_at=0, beside=())
     """
 
     first: int
@@ -44,6 +61,26 @@ class Pending:
     rows: int
     layout: int
     noted_at: int = 0
+    beside: tuple[Span, ...] = ()
+
+    def spans(self, source: TopicPartition) -> tuple[Span, ...]:
+        """Return all that is inserted with this range, itself included, in order; source: its own partition."""
+        return tuple(sorted((Span(source, self.first, self.last, self.rows), *self.beside)))
+
+    def is_noted_whole(self, source: TopicPartition, noted: Mapping[TopicPartition, Committed | None]) -> bool:
+        """Return whether each range beside this one is noted, at this very time, as beside it.
+
+        noted: what the group holds for their partitions. If one is not, either nothing of all this was ever sent, for
+        a commit had come to a part of them only; or that one is done, which it is once all are in the table.
+        """
+        spans = self.spans(source)
+        return all(
+            (there := noted.get(one.source)) is not None
+            and there.pending is not None
+            and there.pending.layout == self.layout
+            and there.pending.spans(one.source) == spans
+            for one in self.beside
+        )
 
     def has_tokens(self, layout: int, now_s: float) -> bool:
         """Return whether the tokens of this range are surely known still, if its inserts were sent: then what is sent
@@ -52,7 +89,11 @@ class Pending:
 
     def encode(self) -> str:
         """Return the metadata of the commit that notes this range: JSON, readable with any tool."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        fields = asdict(self)
+        del fields["beside"]
+        if self.beside:
+            fields["beside"] = [[*one.source, *one[1:]] for one in self.beside]
+        return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
     def decode(cls, metadata: str | None) -> Pending | None:
@@ -60,7 +101,12 @@ class Pending:
         if not metadata:
             return None
         try:
-            return cls(**{name: int(value) for name, value in json.loads(metadata).items()})
+            fields = json.loads(metadata)
+            beside = tuple(
+                Span(TopicPartition(topic, int(partition)), *map(int, numbers))
+                for topic, partition, *numbers in fields.pop("beside", ())
+            )
+            return cls(**{name: int(value) for name, value in fields.items()}, beside=beside)
         except (AttributeError, TypeError, ValueError) as error:
             raise PositionMismatch("a committed offset of the loader's has metadata of somebody else's") from error
 
@@ -123,13 +169,32 @@ def to_insert(source: TopicPartition, read: Mapping[int, int], present: Mapping[
 
 
 def token(source: TopicPartition, pending: Pending, month: int, table: str) -> str:
-    """Return the deduplication token of one month of one range.
+    """Return the deduplication token of one month of one range, and of what is inserted with it.
 
     >>> from esep.lineage import TopicPartition
     >>> token(TopicPartition("ledger", 3), Pending(7, 19, 12, 1), 202611, "ledger")
     'ledger:3:7-19:202611:ledger:1'
+
+    Of several ranges that are inserted together it is the same, whichever is asked for: their digest stands for them.
     """
-    return f"{source.topic}:{source.partition}:{pending.first}-{pending.last}:{month}:{table}:{pending.layout}"
+    ranges = ",".join(
+        f"{one.source.topic}:{one.source.partition}:{one.first}-{one.last}" for one in pending.spans(source)
+    )
+    named = sha256(ranges.encode()).hexdigest() if pending.beside else ranges
+    return f"{named}:{month}:{table}:{pending.layout}"
+
+
+def together(ranges: Iterable[Span]) -> list[list[Span]]:
+    """Return which ranges of one table are inserted together: as many as their notes have room for."""
+    found = sorted(ranges)
+    return [found[at : at + TOGETHER_MAX] for at in range(0, len(found), TOGETHER_MAX)]
+
+
+def noted(spans: Sequence[Span], layout: int, noted_at: int) -> dict[TopicPartition, Pending]:
+    """Return what is noted of each of the ranges that are inserted together."""
+    return {
+        own.source: Pending(*own[1:], layout, noted_at, tuple(one for one in spans if one is not own)) for own in spans
+    }
 
 
 def _mismatch(source: TopicPartition, what: str, offset_max: int) -> PositionMismatch:

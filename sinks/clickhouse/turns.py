@@ -5,8 +5,8 @@ Returns   what the round is to load; the rest is kept for the rounds after it
 Promises  of each partition everything in order, all that has come or nothing; whoever has waited longest comes first;
           what waits is bounded (DESIGN §5 "Loader"; box: sinks/clickhouse)
 
-One insert holds one partition's records, so a round costs what its partitions cost, however few records each has. Every
-organizer has a topic of receipts: with a hundred of them the ledger would wait for a hundred inserts.
+An insert holds the records of so many partitions at most, and costs the same however few each has. Every organizer has
+a topic of receipts: with hundreds of them the ledger would wait for dozens of inserts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esep.sinks.clickhouse.frames import Records
+from esep.sinks.clickhouse.pending import TOGETHER_MAX
 from esep.sinks.clickhouse.tables import RECEIPTS_TABLE, table_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from esep.lineage import TopicPartition
 
-RECEIPT_LANES = 8  # Of one round.
+RECEIPT_LANES = TOGETHER_MAX  # Of one round: as many as one insert holds.
 
 
 class Turns:

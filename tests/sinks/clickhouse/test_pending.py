@@ -6,14 +6,35 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.errors import InvariantBroken, PositionMismatch
 from esep.lineage import TopicPartition
-from esep.sinks.clickhouse.pending import EARLIEST, TOKENS_S, Committed, Pending, Resume, resume, to_insert, token
+from esep.sinks.clickhouse.pending import (
+    EARLIEST,
+    TOGETHER_MAX,
+    TOKENS_S,
+    Committed,
+    Pending,
+    Resume,
+    Span,
+    noted,
+    resume,
+    to_insert,
+    together,
+    token,
+)
+from esep.topics import receipts_topic
+from tests.sinks.line import BINS
+from tests.support.examples import examples
 
 LEDGER_3 = TopicPartition("ledger", 3)
+OTHERS = st.builds(
+    Span,
+    st.builds(TopicPartition, st.just(receipts_topic(BINS[0])), st.integers(0, 999)),
+    *[st.integers(0, 10**12), st.integers(0, 10**12), st.integers(1, 10**6)],
+)
 MONTHS = st.sampled_from([202609, 202610, 202611])
 
 
@@ -22,7 +43,10 @@ def pendings(draw: st.DrawFn) -> Pending:
     first = draw(st.integers(0, 10**12))
     last = first + draw(st.integers(0, 10**6))
     noted_at = draw(st.integers(0, 4_000_000_000))
-    return Pending(first, last, draw(st.integers(1, last - first + 1)), draw(st.integers(1, 9)), noted_at)
+    beside = draw(st.lists(OTHERS, max_size=TOGETHER_MAX - 1, unique_by=lambda one: one.source))
+    return Pending(
+        first, last, draw(st.integers(1, last - first + 1)), draw(st.integers(1, 9)), noted_at, tuple(beside)
+    )
 
 
 @given(pendings())
@@ -87,14 +111,44 @@ def test_months_that_are_there_are_left_alone_and_none_is_there_twice(
         assert to_insert(LEDGER_3, read, present) == sorted(read.keys() - present.keys())
 
 
-@given(
-    pendings(), MONTHS, st.sampled_from(["nothing", "noted_at", "first", "last", "rows", "layout", "month", "table"])
+@pytest.mark.parametrize(
+    "changed", ["nothing", "noted_at", "first", "last", "rows", "layout", "month", "table", "beside"]
 )
-def test_tokens_differ_where_anything_of_an_insert_differs(pending: Pending, month: int, changed: str) -> None:
+@settings(max_examples=examples(8))
+@given(pendings(), MONTHS)
+def test_tokens_differ_where_anything_of_an_insert_differs(changed: str, pending: Pending, month: int) -> None:
     """Of two that have all but one thing in common; when a range was noted is nothing of the insert's."""
-    other = replace(pending, **{changed: getattr(pending, changed) + 1}) if hasattr(pending, changed) else pending
+    now = getattr(pending, changed, None)
+    more = (*pending.beside, Span(TopicPartition("ledger", 1_000), 0, 0, 1)) if changed == "beside" else (now or 0) + 1
+    other = pending if now is None else replace(pending, **{changed: more})
     same = changed in {"nothing", "noted_at", "rows"}
     of_other = token(LEDGER_3, other, month + (changed == "month"), "rejected" if changed == "table" else "ledger")
     assert (token(LEDGER_3, pending, month, "ledger") == of_other) == same
     for source in (TopicPartition("ledger", 4), TopicPartition("rejected", 3)):
         assert token(source, pending, month, "ledger") != token(LEDGER_3, pending, month, "ledger")
+
+
+@given(st.lists(OTHERS, min_size=1, max_size=3 * TOGETHER_MAX, unique_by=lambda one: one.source), st.integers(1, 9))
+def test_each_range_is_noted_with_all_that_are_inserted_with_it_and_they_have_one_token(
+    spans: list[Span], layout: int
+) -> None:
+    inserts = together(spans)
+    assert sorted(spans) == [span for insert in inserts for span in insert]
+    tokens = set()
+    for insert in inserts:
+        notes = noted(insert, layout, 7)
+        assert all(list(note.spans(source)) == insert for source, note in notes.items())
+        found = {token(source, note, 202611, "receipts") for source, note in notes.items()}
+        assert len(found) == 1
+        tokens |= found
+        known = {source: Committed(note.first, note) for source, note in notes.items()}
+        for source, note in notes.items():
+            assert note.is_noted_whole(source, known)
+            for other in notes.keys() - {source}:
+                for there in (
+                    None,
+                    Committed(notes[other].last + 1, None),
+                    Committed(5, replace(notes[other], beside=())),
+                ):
+                    assert not note.is_noted_whole(source, known | {other: there})
+    assert len(tokens) == len(inserts)

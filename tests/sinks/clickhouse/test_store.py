@@ -19,7 +19,7 @@ from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.pending import Pending
 from esep.sinks.clickhouse.rollups import differences, rebuild
 from esep.sinks.clickhouse.store import Held, Store
-from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE
+from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, TABLES
 from esep.topics import ACCEPTED, LEDGER, events_topic, receipts_topic
 from tests.sinks.line import BINS, frame_of, postings, receipts
 
@@ -101,9 +101,14 @@ def test_tables_of_many_topics_keep_them_apart(store: Store) -> None:
         rows = rows_of(Records(TopicPartition(receipts_topic(bin_), 0), [3, 5], list(values)), {})
         for month in rows.months():
             store.insert(RECEIPTS_TABLE, f"{bin_}{month}", rows.block(month))
-    assert store.held(RECEIPTS_TABLE) == {
+    receipts_held = {
         TopicPartition(receipts_topic(bin_), 0): Held(5, 2, {TopicPartition(events_topic(bin_), 0): 2}) for bin_ in BINS
     }
+    assert store.held(RECEIPTS_TABLE) == receipts_held
+    booked = _postings(3)
+    for month in booked.months():
+        store.insert(LEDGER_TABLE, f"t{month}", booked.block(month))
+    assert store.held(*TABLES) == {LEDGER_1: Held(4, 3, {LANE: 3})} | receipts_held
     source = TopicPartition(receipts_topic(BINS[0]), 0)
     assert sum(store.present(RECEIPTS_TABLE, source, Pending(3, 5, 2, 1), [202609, 202610, 202611]).values()) == 2
 

@@ -39,6 +39,7 @@ _CONSUME_S = 0.05
 _FETCH_WAIT_MS = 250  # So long the end of the topic takes to be told; what is published comes at once.
 _CALL_S_MAX = 30.0
 _ASK_AGAIN_S = 0.05
+_BELIEVED_S = 1.0  # A client that is refused and older than this is not asked again: it looks for leaders rarely.
 _ABSENT_S_MAX = 5.0  # A broker hears of a new topic a moment after it was made.
 _ASK_AGAIN = NO_LEADER_YET | {KafkaError._TIMED_OUT, KafkaError._TRANSPORT}
 _FACT = schema("reference_fact")
@@ -57,7 +58,8 @@ class ReferenceReader:
     def __init__(self, bootstrap_servers: str, security: Mapping[str, str] = PLAIN) -> None:
         self.reference = Reference()
         self._bootstrap_servers = bootstrap_servers
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 0})
+        self._security = security
+        self._admin, self._admin_since = self._new_admin(), time.monotonic()
         self._consumer = ck.Consumer(
             {
                 **outsider(bootstrap_servers, INTAKE, security),  # A name that intake may use.
@@ -112,9 +114,14 @@ class ReferenceReader:
             except ck.KafkaException as failure:
                 if failure.args[0].code() not in _ASK_AGAIN or time.monotonic() > deadline:
                     raise _failure(failure.args[0], self._bootstrap_servers) from failure
+                if time.monotonic() > self._admin_since + _BELIEVED_S:  # It goes on asking the leader of before.
+                    self._admin, self._admin_since = self._new_admin(), time.monotonic()
                 time.sleep(_ASK_AGAIN_S)
             else:
                 return end
+
+    def _new_admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._bootstrap_servers, **self._security, "log_level": 0})
 
     def _begin(self) -> None:
         deadline = time.monotonic() + _ABSENT_S_MAX

@@ -7,6 +7,7 @@ Promises  everything it starts has ended when its context ends
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,18 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esep.cli.operate import app_commands
 from esep.cli.run import prepare
 from esep.embedded.stack import Stack
 from esep.register import Register, load_register
+from esep.rules import load_rules
 from esep.settings import Settings, load_settings
 from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.tables import topics_to_load
 from esep.topics import ACCEPTED, ALERTS_STAGE, INSTRUMENTS, INTAKE, LEDGER, LOADER, TOTALS, events_topic
+from tests.chaos.fated import FATES_DIR
 from tests.chaos.link import HOST, Link
+from tests.chaos.mesh import Mesh
 from tests.chaos.oracle import Record
+from tests.chaos.program import PROGRAM, Task
 from tests.chaos.reading import committed, ends_of
-from tests.chaos.schedule import BROKERS
+from tests.chaos.schedule import APPS, BROKERS
+from tests.chaos.turns import brokers_of
 from tests.support.live_rules import live_rules
 
 SESSION_MS = 6_000  # The shortest that a broker takes by default.
@@ -44,8 +49,17 @@ class Line:
 
     stack: Stack
     wire: Link
+    mesh: Mesh
     settings: Settings
     register: Register
+    task: Task | None
+    rules: Path
+    environment: dict[str, str]
+
+    @property
+    def fates(self) -> Path:
+        """Where the fates of its processes are told."""
+        return Path(self.environment[FATES_DIR])
 
     @property
     def servers(self) -> str:
@@ -80,8 +94,24 @@ class Line:
         apps = self.stack.apps.values()
         self.wait_until("every app is ready", lambda: all(app.status().get("state") == "ready" for app in apps))
 
+    def start_again_as(self, part: str, name: str) -> None:
+        """Start an app a second time, at the same place, under another name."""
+        stage, _, ordinal = part.rpartition("-")
+        self.stack.start_apps({name: _command(stage)}, {**self.environment, "ESEP_ORDINAL": ordinal})
+
+    def has_had_enough(self) -> bool:
+        """Tell the organizer's program, if there is one, to send no more; return whether it has all its receipts."""
+        if self.task is None:
+            return True
+        self.task.enough.touch()
+        return self.stack.apps[PROGRAM].status().get("left") == 0
+
     def settle(self, sent_ends: dict[tuple[str, int], int]) -> None:
         """Return once all that was sent is through every stage and loaded. sent_ends: last offsets by place."""
+        self.wait_until("the organizer's program has its receipts", self.has_had_enough)
+        if self.task is not None:
+            topic = events_topic(self.task.organizer_bin)
+            sent_ends |= {(topic, partition): end for partition, end in ends_of(self.servers, topic).items()}
         for topic in map(events_topic, self.register.bins):
             ends = {partition: end for (name, partition), end in sent_ends.items() if name == topic}
             self._wait_read(INTAKE, topic, ends)
@@ -122,21 +152,32 @@ def _column(name: str) -> str:
     return f"ledger.{name}"
 
 
+def _command(part: str) -> list[str]:
+    return [sys.executable, "-m", "tests.chaos.fated", part]
+
+
 @contextmanager
-def chaos_line(data_dir: Path, register: Path) -> Iterator[Line]:
-    """Bring the line up below a directory; end it with the context."""
-    with Stack(data_dir, register, brokers=len(BROKERS)) as stack:
+def chaos_line(data_dir: Path, register: Path, task: Task | None) -> Iterator[Line]:
+    """Bring the line up below a directory, and perhaps an organizer's program beside it; end all with the context."""
+    with Mesh(BROKERS, brokers_of(stack := Stack(data_dir, register, brokers=len(BROKERS)))) as mesh, stack:
         stack.start_services()
         settings = load_settings(stack.settings)
         prepare(settings)
-        commands = {f"{name[:-1]}{ordinal}": command for name, command in app_commands().items() for ordinal in (0, 1)}
+        (data_dir / "fates").mkdir()
+        commands = {part: _command(part.partition("-")[0]) for part in APPS}
         with Link(stack.clickhouse.port) as wire:
+            rules = live_rules(data_dir, *(rule.rule_id for rule in load_rules().rules if not rule.live))
             environment = {
                 "ESEP_CLICKHOUSE_URL": f"http://{HOST}:{wire.port}",  # What asks the books afterwards asks directly.
-                "ESEP_RULES_FILE": str(live_rules(data_dir, "SHARED_INSTRUMENT")),
+                "ESEP_RULES_FILE": str(rules),
                 "ESEP_SESSION_TIMEOUT_MS": str(SESSION_MS),
                 "POLARS_MAX_THREADS": "1",
+                FATES_DIR: str(data_dir / "fates"),
             }
             stack.start_apps(commands, environment)
             stack.wait_ready(READY_S)
-            yield Line(stack, wire, settings, load_register(register))
+            if task is not None:
+                Path(task.folder).mkdir()
+                program = [sys.executable, "-m", "tests.chaos.program"]
+                stack.start_apps({PROGRAM: program}, {**environment, **task.environment()})
+            yield Line(stack, wire, mesh, settings, load_register(register), task, rules, environment)

@@ -1,7 +1,7 @@
 """A wire to one server that can be cut, slowed, or made to lose every answer: a TCP proxy on loopback.
 
 Reads     what clients and the server send
-Writes    the same, as long as nothing is wrong with the wire
+Writes    the same, as long as nothing is wrong with the wire, or with this client's end of it
 Promises  a connection that has lost a byte is never used again: it is broken off, so that both ends come to know; no
           task and no socket outlives `close`
 """
@@ -13,6 +13,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from typing import Self
 
 from esep.closing import Closing
@@ -26,20 +27,24 @@ _START_S = 10.0
 
 
 class Link(Closing):
-    """The wire. `port`: where clients find it. As a context manager it is there until the end."""
+    """The wire. `port`: where clients find it. As a context manager it is there until the end.
 
-    def __init__(self, target_port: int) -> None:
+    caller_of: who has called from a port of this machine, where that is asked for; it may take its time.
+    """
+
+    def __init__(self, target_port: int, caller_of: Callable[[int], str] | None = None) -> None:
         self.port = 0
         self._target_port = target_port
-        self._state = WHOLE
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._caller_of = caller_of
+        self._states: dict[str, str] = {}  # By caller, those that are not WHOLE; "" is every caller.
+        self._writers: dict[asyncio.StreamWriter, str] = {}
         self._loop = asyncio.new_event_loop()
         self._is_up, self._stop = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._serve()])
 
-    def set(self, state: str) -> None:
-        """Make the wire WHOLE, or give it one of the faults that schedules have for wires."""
-        self._loop.call_soon_threadsafe(self._set, state)
+    def set(self, state: str, caller: str = "") -> None:
+        """Make the wire WHOLE, or give it a fault that schedules have for wires; for one caller, or for all."""
+        self._loop.call_soon_threadsafe(self._set, state, caller)
 
     def close(self) -> None:
         """Break off all connections and take no more."""
@@ -52,13 +57,16 @@ class Link(Closing):
         assert self._is_up.wait(_START_S), "the proxy did not start"
         return self
 
-    def _set(self, state: str) -> None:
-        if state == CUT or self._state == HALF_OPEN:  # After lost answers nothing that follows would make sense.
-            self._break_off()
-        self._state = state
+    def _set(self, state: str, caller: str) -> None:
+        if state == CUT or self._states.get(caller) == HALF_OPEN:  # After lost answers nothing more would make sense.
+            self._break_off(caller)
+        self._states[caller] = state
 
-    def _break_off(self) -> None:
-        for writer in self._writers:
+    def _state(self, caller: str) -> str:
+        return next((state for who in ("", caller) if (state := self._states.get(who, WHOLE)) != WHOLE), WHOLE)
+
+    def _break_off(self, caller: str = "") -> None:
+        for writer in [one for one, who in self._writers.items() if caller in {"", who}]:
             _reset(writer)
 
     async def _serve(self) -> None:
@@ -73,7 +81,9 @@ class Link(Closing):
         await asyncio.wait(others, timeout=1) if others else None
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._state == CUT:
+        port = writer.get_extra_info("peername")[1]
+        caller = await asyncio.to_thread(self._caller_of, port) if self._caller_of else ""
+        if self._state(caller) == CUT:
             _reset(writer)
             return
         try:
@@ -81,23 +91,27 @@ class Link(Closing):
         except OSError:
             _reset(writer)
             return
-        pair = {writer, requests}
+        pair = {writer: caller, requests: caller}
         self._writers |= pair
         try:
             await asyncio.gather(
-                self._pump(reader, requests, is_answer=False), self._pump(answers, writer, is_answer=True)
+                self._pump(reader, requests, caller, is_answer=False),
+                self._pump(answers, writer, caller, is_answer=True),
             )
         finally:
-            self._writers -= pair
             for one in pair:
+                del self._writers[one]
                 one.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: str, *, is_answer: bool
+    ) -> None:
         with contextlib.suppress(OSError):
             while piece := await reader.read(_PIECE_BYTES):
-                if self._state == DELAY:
+                state = self._state(caller)
+                if state == DELAY:
                     await asyncio.sleep(DELAY_S)
-                if not (is_answer and self._state == HALF_OPEN):
+                if not (is_answer and state == HALF_OPEN):
                     writer.write(piece)
                     await writer.drain()
             if writer.can_write_eof() and not writer.is_closing():

@@ -1,8 +1,8 @@
 """What a line must have booked, worked out in plain Python without any code of esep.
 
 Reads     message values as they lie on the topics; which of them are meant to be accepted
-Returns   postings, ledger rows with running totals, sums per person, alerts that must stand
-Promises  shares nothing with the stages: fastavro over the schemas' files, and dicts only (DESIGN §3, §4, §7)
+Returns   postings, ledger rows with running totals, sums per person
+Promises  shares nothing with the stages: fastavro over the schemas' files, and dicts only (DESIGN §3, §4)
 """
 
 from __future__ import annotations
@@ -24,9 +24,6 @@ Record = dict[str, Any]
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "schemas"
 MEASURES = ("wager", "winning", "refund", "cash_out", "deposit", "withdrawal")
 SCOPES = (("person", "year"), ("person", "ever"), ("organizer", "year"), ("organizer", "ever"))
-THRESHOLD_TIYN = 1_000_000 * 100
-DAY_MS = 24 * 3600 * 1000
-SHARED_PERSONS = 3
 _ALMATY = timedelta(hours=5)  # Of every instant since 1 March 2024, and simulations lie after it.
 _SIGNED = ("amount_tiyn", "won_tiyn", "bonus_tiyn")
 _VALUES = (
@@ -182,53 +179,3 @@ def totals(postings: Iterable[Posting]) -> dict[tuple[str, str, int], dict[str, 
 def record_of(posting: Posting) -> Record:
     """Return what stands in a posting by name, its leg too."""
     return {**dict(zip(_COMPARED, posting.values, strict=True)), "leg": posting.leg}
-
-
-def alerts(postings: Iterable[Posting]) -> set[tuple[str, str, str]]:
-    """Return rule, IIN or means of payment, and bucket of each alert that must stand once all is known."""
-    small: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    users: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
-    standing = set()
-    for entry_id, record in in_force(postings).items():
-        if record["instrument_hash"] is not None:
-            users[record["instrument_hash"]].append((record["occurred_at"], record["iin"]))
-        if (record["event_type"], record["kind"]) != ("PAYOUT", "WINNING"):
-            continue
-        if record["amount_tiyn"] >= THRESHOLD_TIYN:
-            standing.add(("WIN_THRESHOLD", record["iin"], entry_id))
-        else:
-            small[record["iin"]].append((record["occurred_at"], record["amount_tiyn"]))
-    for iin, own in small.items():
-        standing |= {("WIN_STRUCTURED", iin, day) for day in _days_in_parts(sorted(own))}
-    for instrument, uses in users.items():
-        standing |= {("SHARED_INSTRUMENT", instrument, month) for month in _months_shared(sorted(uses))}
-    return standing
-
-
-def _months_shared(uses: list[tuple[int, str]]) -> Iterator[str]:
-    """Yield the Almaty months in which three persons or more had used a means of payment within 30 days."""
-    for place, (occurred_ms, _) in enumerate(uses):
-        persons = {iin for at_ms, iin in uses[: place + 1] if at_ms > occurred_ms - 30 * DAY_MS}
-        if len(persons) >= SHARED_PERSONS:
-            yield almaty(occurred_ms).strftime("%Y-%m")
-
-
-def in_force(postings: Iterable[Posting]) -> dict[str, Record]:
-    """Return by entry what holds in the end: of its latest revision, if that has not taken it back."""
-    by_entry: defaultdict[str, list[Posting]] = defaultdict(list)
-    for posting in postings:
-        by_entry[posting.entry_id].append(posting)
-    last = {entry_id: max(own, key=lambda one: (one.revision, one.leg)) for entry_id, own in by_entry.items()}
-    return {entry_id: record_of(one) for entry_id, one in last.items() if one.leg > 0}
-
-
-def _days_in_parts(own: list[tuple[int, int]]) -> Iterator[str]:
-    """Yield the Almaty days in which two payouts or more of 24 hours, in order of time, reach the sum together."""
-    first, held_tiyn = 0, 0
-    for last, (occurred_ms, tiyn) in enumerate(own):
-        held_tiyn += tiyn
-        while own[first][0] <= occurred_ms - DAY_MS:
-            held_tiyn -= own[first][1]
-            first += 1
-        if held_tiyn >= THRESHOLD_TIYN and last > first:
-            yield almaty(occurred_ms).date().isoformat()

@@ -18,58 +18,60 @@ from pathlib import Path
 
 import polars as pl
 
-from esep.lineage import POSITION_KEY
-from esep.producers.receipt_audit import Audit
-from esep.producers.receipt_history import receipts_there
-from esep.producers.receipts import open_receipt
-from esep.producers.simulate.comparison import compare, found_in_receipts
-from esep.producers.simulate.generator import ACCEPTED as INTENDED
 from esep.producers.simulate.plan import Plan, last_midnight
 from esep.producers.simulate.register import made_up_register, write_register
 from esep.producers.simulate.sender import MessageSender, Pace
-from esep.receipt_keys import load_root
-from esep.security import PLAIN
-from esep.sinks.clickhouse.reconcile import reconcile
-from esep.topics import ACCEPTED, TOTALS_CHANGELOG, events_topic
-from tests.chaos import oracle
-from tests.chaos.books import Findings, compare_bags, compare_maps, compare_postings, compare_rows
+from esep.register import Organizer
+from tests.chaos.books import Findings
 from tests.chaos.faults import Trouble
 from tests.chaos.line import SESSION_MS, Line, chaos_line
-from tests.chaos.oracle import Posting
-from tests.chaos.reading import messages_of
+from tests.chaos.opening import Counts, open_books
+from tests.chaos.ordeals import ordeals
+from tests.chaos.program import Task
+from tests.chaos.purpose import Purpose
 from tests.chaos.schedule import schedule
+from tests.chaos.turns import Turns, brokers_of
 from tests.chaos.wins import messages_with_wins
 
 log = logging.getLogger("esep.chaos")
 _LOOK_S = 0.05
 _SENT_S = 300.0  # After the trouble: what was queued meanwhile must be acknowledged by then.
+_ORDEALS_S = 1_200.0  # Some twenty, a few side by side, each as long as a process takes to come back.
 _AT = ["topic", "partition", "offset"]
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a run is. events: messages, good and bad; trouble_s: for so long they are sent, and parts fail."""
+    """How large a run is.
+
+    events: messages of the simulation, good and bad; trouble_s: for so long they are sent, and parts fail by chance.
+    on_purpose: whether there are ordeals, too, for as long as they take, and an organizer's program sends meanwhile.
+    looks: see `standing.few_owners`.
+    """
 
     events: int
     trouble_s: float
+    on_purpose: bool = True
     organizers: int = 4
     persons: int = 300
+    looks: int = 300_000
 
 
 @dataclass
 class Outcome:
     """What a run came to. done: faults by kind; missed: those whose part was away by itself just then.
 
-    postings, alerts: how many there were to be right. ends: how often apps ended that nobody had killed.
+    met: ordeals by name; unmet: those that did not come to pass. ends: how often apps ended that nobody had killed.
     """
 
     seed: int
     events: int
     done: Counter[str]
     missed: int = 0
+    met: Counter[str] = field(default_factory=Counter)
+    unmet: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    postings: int = 0
-    alerts: int = 0
+    counts: Counts = field(default_factory=Counts)
     ends: int = 0
     findings: Findings = field(default_factory=Findings)
 
@@ -77,24 +79,31 @@ class Outcome:
 def run(seed: int, size: Size, data_dir: Path) -> Outcome:
     """Run a seed below a directory and return what came of it."""
     until = last_midnight(datetime.now(UTC))
-    register = data_dir / "register.yaml"
-    write_register(made_up_register(size.organizers, seed, until), register)
+    whole, register = made_up_register(size.organizers + size.on_purpose, seed, until), data_dir / "register.yaml"
+    simulated = whole.model_copy(update={"organizers": whole.organizers[: size.organizers]})
+    write_register(whole, register)
+    task = _task(whole.organizers[-1], seed, size, data_dir) if size.on_purpose else None
     started_s = time.monotonic()
-    with chaos_line(data_dir, register) as line:
+    with chaos_line(data_dir, register, task) as line:
         plan = Plan(
-            line.register, size.events, seed, until, bad=0.05, duplicates=0.03, corrections=0.05,
+            simulated, size.events, seed, until, bad=0.05, duplicates=0.03, corrections=0.05,
             persons=size.persons, partitions=line.settings.events_partitions,
         )  # fmt: skip
-        trouble, sent = _rage(line, seed, size, plan)
-        outcome = Outcome(seed, sent.height, trouble.done, trouble.missed)
+        trouble, purpose, sent = _rage(line, seed, size, plan)
+        outcome = Outcome(seed, sent.height, trouble.done, trouble.missed, purpose.met, purpose.unmet)
         _be_quiet(line, sent)
-        _open_books(line, sent, outcome)
+        outcome.counts = open_books(line, sent, size.looks, outcome.findings)
         outcome.ends = sum(len(app.ended_at) for app in line.stack.apps.values())
     outcome.seconds = time.monotonic() - started_s
     return outcome
 
 
-def _rage(line: Line, seed: int, size: Size, plan: Plan) -> tuple[Trouble, pl.DataFrame]:
+def _task(own: Organizer, seed: int, size: Size, data_dir: Path) -> Task:
+    folder, root = data_dir / "program", data_dir / "keys" / "receipt-root.crt"
+    return Task(own.bin, own.sites[0].id, str(folder), str(root), size.persons, size.organizers, seed)
+
+
+def _rage(line: Line, seed: int, size: Size, plan: Plan) -> tuple[Trouble, Purpose, pl.DataFrame]:
     """Send the messages while the faults of the seed come and go; return when both are over."""
     sent: list[pl.DataFrame] = []
     failures: list[BaseException] = []
@@ -109,16 +118,19 @@ def _rage(line: Line, seed: int, size: Size, plan: Plan) -> tuple[Trouble, pl.Da
     thread = threading.Thread(target=send)
     faults = schedule(seed, size.trouble_s, SESSION_MS / 1000)
     log.info("seed %d plans\n%s", seed, "\n".join(map(str, faults)))
-    trouble = Trouble(line.stack, line.wire, faults, size.trouble_s)
+    turns = Turns(brokers_of(line.stack))
+    trouble = Trouble(line.stack, line.wire, line.mesh, faults, turns, size.trouble_s)
+    purpose = Purpose(line, ordeals(seed) if size.on_purpose else {}, turns)
     thread.start()
-    give_up_at = time.monotonic() + size.trouble_s + _SENT_S
-    while not trouble.is_over or thread.is_alive():
+    give_up_at = time.monotonic() + size.trouble_s + (_ORDEALS_S if size.on_purpose else _SENT_S)
+    while not (trouble.is_over and purpose.is_over) or thread.is_alive():
         assert time.monotonic() < give_up_at, "the trouble, or the sending, does not end"
-        trouble.go_on()
+        trouble.go_on(is_last=purpose.is_over)
+        purpose.go_on()
         line.stack.tend()
         time.sleep(_LOOK_S)
     assert not failures, failures
-    return trouble, sent[0]
+    return trouble, purpose, sent[0]
 
 
 def _be_quiet(line: Line, sent: pl.DataFrame) -> None:
@@ -128,86 +140,3 @@ def _be_quiet(line: Line, sent: pl.DataFrame) -> None:
     ends = {(topic, partition): end for topic, partition, end in sent.group_by(_AT[:2]).agg(pl.max("offset")).rows()}
     line.settle(ends)
     line.wait_ready()
-
-
-def _open_books(line: Line, sent: pl.DataFrame, outcome: Outcome) -> None:
-    """Compare all that can be compared."""
-    findings = outcome.findings
-    _compare_receipts(line, sent, findings)
-    postings = _intended(line, sent, findings)
-    found = [(m.partition(), m.offset(), m.key(), oracle.read(m.value())) for m in messages_of(line.servers, ACCEPTED)]
-    accepted = sorted(((partition, offset, record) for partition, offset, _, record in found), key=lambda one: one[:2])
-    compare_postings(postings, (oracle.posting_of_record(record) for _, _, record in accepted), findings)
-    compare_rows(oracle.ledger_rows(accepted), line.ledger(), findings)
-    compare_maps("state of totals", oracle.cells((key, record) for *_, key, record in found), _state(line), findings)
-    compare_maps("totals", oracle.totals(postings), _totals(line), findings)
-    alerts = oracle.alerts(postings)
-    standing = line.rows(
-        "SELECT rule_id, ifNull(instrument_hash, iin), bucket FROM alerts_current WHERE status != 'WITHDRAWN'"
-    )
-    compare_bags("alert", alerts, standing, findings)
-    revisions = line.rows("SELECT alert_id, revision FROM alerts")
-    numbered = list(revisions)
-    compare_bags("revision of an alert", _dense(numbered), numbered, findings)
-    findings.wrong += reconcile(line.settings, line.register.bins).differences
-    outcome.postings, outcome.alerts = len(postings), len(alerts)
-
-
-def _compare_receipts(line: Line, sent: pl.DataFrame, findings: Findings) -> None:
-    """Verify all receipts, and compare what they say of each message with what was meant."""
-    root = load_root((line.stack.data_dir / "keys" / "receipt-root.crt").read_bytes())
-    contents = []
-    for bin_ in line.register.bins:
-        values = list(receipts_there(bin_, line.servers, PLAIN))
-        audit = Audit(bin_, root).run(values)
-        findings.wrong += [f"receipts of {bin_}: {doubt.kind} {doubt.text}" for doubt in audit.doubts]
-        contents += [open_receipt(value, root) for value in values]
-    comparison = compare(sent, found_in_receipts(contents))
-    findings.wrong += [f"verdict: {row}" for row in comparison.wrong.select(*_AT, "code", "found_code").iter_rows()]
-    other = comparison.table.filter(pl.col("intended") != pl.col("found"))
-    findings.lost += [f"verdicts: {row}" for row in other.filter(pl.col("intended") > pl.col("found")).iter_rows()]
-    findings.doubled += [f"verdicts: {row}" for row in other.filter(pl.col("intended") < pl.col("found")).iter_rows()]
-
-
-def _intended(line: Line, sent: pl.DataFrame, findings: Findings) -> list[Posting]:
-    """Return the postings that the organizers' topics call for; each message on them was sent, once."""
-    verdicts = {tuple(at): verdict for *at, verdict in sent.select(*_AT, "verdict").iter_rows()}
-    postings = []
-    for topic in map(events_topic, line.register.bins):
-        for message in messages_of(line.servers, topic):
-            verdict = verdicts.pop((topic, message.partition(), message.offset()), None)
-            if verdict is None:
-                findings.doubled.append(f"message at {topic}/{message.partition()} offset {message.offset()}")
-            elif verdict == INTENDED:
-                postings += oracle.postings_of_message(oracle.read(message.value()))
-    findings.lost += [f"message at {topic}/{partition} offset {offset}" for topic, partition, offset in verdicts]
-    return postings
-
-
-def _state(line: Line) -> dict[bytes, bytes]:
-    """Return the state of totals as a worker would restore it: the latest record of each key of the changelog."""
-    latest = {m.key(): m.value() for m in messages_of(line.servers, TOTALS_CHANGELOG)}
-    latest.pop(POSITION_KEY, None)
-    return latest
-
-
-def _totals(line: Line) -> dict[tuple[str, str, int], dict[str, list[int]]]:
-    """Return the totals by person, organizer and year that ClickHouse gives, but those that are nought."""
-    names = [f"{measure}_{unit}" for measure in oracle.MEASURES for unit in ("count", "tiyn")]
-    found = {}
-    for iin, organizer, year, *cells in line.rows(
-        f"SELECT iin, organizer_bin, year, {', '.join(names)} FROM person_totals"
-    ):
-        pairs = zip(oracle.MEASURES, cells[::2], cells[1::2], strict=True)
-        found[iin, organizer, year] = {
-            measure: [count, tiyn] for measure, count, tiyn in pairs if (count, tiyn) != (0, 0)
-        }
-    return found
-
-
-def _dense(numbered: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return the revisions that alerts must have: 1, 2, 3 … up to the last of each."""
-    last: dict[str, int] = {}
-    for alert_id, revision in numbered:
-        last[alert_id] = max(last.get(alert_id, 0), revision)
-    return [(alert_id, revision) for alert_id, end in last.items() for revision in range(1, end + 1)]

@@ -32,7 +32,8 @@ class Fault:
 
     KILL: SIGKILL, started again at the end. RESTART: asked to end, started again. PAUSE: SIGSTOP, SIGCONT at the end,
     within a worker's session; LONG_PAUSE: beyond it. CUT: every connection is broken off and none taken; DELAY: all
-    takes longer; HALF_OPEN: requests arrive and no answer comes back, so that nobody knows what became of them.
+    takes longer; HALF_OPEN: requests arrive and no answer comes back, so that nobody knows what became of them. Of a
+    broker the last three mean its wires to the other brokers.
     """
 
     at_s: float
@@ -51,7 +52,7 @@ class Fault:
 
 def kinds_of(part: str) -> tuple[str, ...]:
     """Return the sorts of fault that a part can have."""
-    return OF_WIRES if part == WIRE else OF_PROCESSES
+    return OF_WIRES if part == WIRE else (*OF_PROCESSES, *OF_WIRES) if part in BROKERS else OF_PROCESSES
 
 
 def schedule(seed: int, trouble_s: float, session_s: float) -> tuple[Fault, ...]:

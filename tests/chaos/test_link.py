@@ -119,3 +119,22 @@ def test_slow_wire_answers_after_the_delay_of_both_ways(link: Link) -> None:
         asked_s = time.monotonic()
         assert ask(client, b"two") == b"two"
         assert time.monotonic() - asked_s >= DELAY_S
+
+
+def test_wire_that_is_cut_for_one_caller_is_whole_for_the_others(echo: Echo) -> None:
+    callers: dict[int, str] = {}
+    with Link(echo.port, lambda port: callers.get(port, "other")) as link:
+        link.set(CUT, "broker-1")
+        wait_until(lambda: gets_through(link))
+        with socket.socket() as client, called(link) as other:
+            client.bind((HOST, 0))
+            callers[client.getsockname()[1]] = "broker-1"
+            client.settimeout(_SOON_S)
+            client.connect((HOST, link.port))
+            with pytest.raises(ConnectionResetError):
+                ask(client, b"one")
+            assert ask(other, b"two") == b"two"
+        link.set(CUT)
+        wait_until(lambda: not gets_through(link))
+        link.set(WHOLE)
+        wait_until(lambda: gets_through(link))

@@ -29,7 +29,7 @@ from esep.errors import BrokerUnavailable, SettingInvalid, UsageError
 from esep.kafka_wire import call, connect
 from esep.security import tls_context
 from esep.topics import ADMIN
-from tests.chaos.faults import are_whole
+from tests.chaos.turns import are_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

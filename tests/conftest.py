@@ -23,7 +23,7 @@ from tests.support.registry import registry as running_registry
 from tests.support.role_books import RoleBooks, role_books
 from tests.support.secured import Secured, secured_line
 from tests.support.services import LEVELS, end_before, level_of, passing, shared
-from tests.support.work_units import ByWorkUnit
+from tests.support.work_units import ByWorkUnit, tell_units
 
 # The machine may be busy with the services of other tests, so that time says nothing.
 # `make safeguards` looks for a failure, and not for the smallest one.
@@ -46,6 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.long)
         levels[item.path] = min(level_of(item), levels.get(item.path, len(LEVELS)))
     items.sort(key=lambda item: levels[item.path])
+    if hasattr(config, "workerinput"):
+        tell_units(config.workerinput, items, levels)
 
 
 @pytest.hookimpl(optionalhook=True)

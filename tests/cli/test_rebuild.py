@@ -50,6 +50,7 @@ def line(servers: Servers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> L
 
 @pytest.mark.kafka
 @pytest.mark.clickhouse
+@pytest.mark.long
 def test_lost_changelog_is_put_back_from_balances_and_ledger(line: Line, tmp_path: Path) -> None:
     """O9-4.6, DESIGN §5: after months were removed; a worker would begin with exactly the state that was lost."""
     states = [_worked(line, partition) for partition in range(line.partitions)]

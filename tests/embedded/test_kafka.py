@@ -333,6 +333,7 @@ def test_three_brokers_replicate_and_a_login_is_good_at_each(three):
         call(unknown, 18, 0, b"")
 
 
+@pytest.mark.long
 def test_three_brokers_lose_one_and_no_acknowledged_record(three):
     """It comes back with all its users though one was revoked before: with that one deleted it would not, KAFKA-20774.
 

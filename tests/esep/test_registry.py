@@ -30,6 +30,7 @@ def changed(of: Schema, **field: object) -> Schema:
     return Schema(of.record, of.version + 1, 1999, json.dumps(content), (*of.fields, "coupon_id"))
 
 
+@pytest.mark.long
 def test_schemas_are_published_once_and_have_ids_of_the_registrys_own(empty: Registry) -> None:
     unknown = empty.standing(schema("wager"))
     assert (unknown.id, unknown.is_fine, unknown.faults) == (None, False, ())

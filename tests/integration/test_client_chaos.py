@@ -17,7 +17,7 @@ from esep.receipt_keys import load_root
 from tests.integration.line import ROOT, Line, line
 from tests.producers.spooling import ORGANIZER, kept
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(600)]
 CHAOS_S = float(os.environ.get("ESEP_CHAOS_S", "6"))  # `make chaos-client` takes two minutes.
 _RECOVERY_S = 180.0  # Stages that ended several times in a row are started again after up to a minute.
 _START_S = 60.0  # A busy machine takes its time to load a program.

@@ -49,6 +49,7 @@ def correction(target: int, was: Any, now: Any, replaces: int = 0) -> Correction
     )
 
 
+@pytest.mark.long
 def test_books_totals_and_alerts_follow_corrections(common_line: Line) -> None:
     """Clauses O9-4.3, O9-4.6: another person, another amount, a void, a refused event, before its target arrives."""
     bet, win = event(Wager, WRONG, 700_00), event(Payout, WRONG, 1_500_000_00)

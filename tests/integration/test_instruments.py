@@ -31,6 +31,7 @@ def send(up: Line, one: Any, sequence: int) -> None:
         client.send(one, "desk-11")
 
 
+@pytest.mark.long
 def test_card_of_three_persons_is_alerted_and_a_correction_withdraws_it(common_line: Line) -> None:
     """D934-1..3; DESIGN §5, §7: each posting is passed on once, though the worker is killed meanwhile."""
     up = common_line

@@ -309,6 +309,7 @@ def command(up: Line, *arguments: str) -> subprocess.CompletedProcess[str]:
     return up.command(env, *arguments)
 
 
+@pytest.mark.long
 def test_commands_answer_a_program_in_json(up: Line, sent: list[Summary]) -> None:
     status = command(up, "status", "--json")
     assert status.returncode == 0, status.stderr

@@ -62,6 +62,7 @@ def change(line: Line, sql: str) -> None:
         client.command(sql, settings={"mutations_sync": 1})
 
 
+@pytest.mark.long
 def test_each_record_is_compared_once_when_it_is_loaded_and_what_is_under_way_is_no_difference(line: Line) -> None:
     first = compare_new(line.settings, BINS)
     assert (first.compared, first.differences) == (line.total(), ())

@@ -662,6 +662,7 @@ KILLS_WHILE_REPEATING = [("reread", 1), ("inserted", 1), ("inserted", 2), ("adva
 
 @pytest.mark.kafka
 @pytest.mark.clickhouse
+@pytest.mark.long
 def test_loader_killed_between_any_two_steps_loads_each_record_once(line: Line) -> None:
     """Each kill finds records that came while the loader was away; the last ones find a noted range as well."""
     for step, nth in KILLS:
@@ -716,6 +717,7 @@ def test_insert_that_was_acknowledged_and_not_stored_is_repeated_by_the_next_loa
 
 @pytest.mark.kafka
 @pytest.mark.clickhouse
+@pytest.mark.long
 def test_partitions_move_to_a_second_loader_and_back_from_one_that_was_stopped(line: Line) -> None:
     """One loader stops (SIGSTOP) with a range noted and not inserted; the other takes over; then the first wakes, when
     ClickHouse has forgotten all tokens: nothing else than its own look at the clock keeps it from inserting.

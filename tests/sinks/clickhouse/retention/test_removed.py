@@ -60,6 +60,7 @@ def line(servers: Servers) -> Line:
 
 @pytest.mark.kafka
 @pytest.mark.clickhouse
+@pytest.mark.long
 def test_removed_rows_are_neither_missing_nor_loaded_again(line: Line) -> None:
     """O9-4.7, DESIGN §5: what was compared before it went, what was not, and what was inserted and is noted still."""
     line.fill(1)

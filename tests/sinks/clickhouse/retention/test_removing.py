@@ -82,6 +82,7 @@ def late(own: Settings, rows: list[dict[str, Any]]) -> None:
     rows += frame.to_dicts()
 
 
+@pytest.mark.long
 def test_killed_after_any_step_totals_are_right_at_once_and_the_next_run_goes_on(clickhouse: ClickHouseServer) -> None:
     """O9-4.7, O9-4.6: to the tiyn, whatever comes late between two runs."""
     with database(clickhouse, "removing") as (own, client):

@@ -120,5 +120,6 @@ class Link(Closing):
 
 def _reset(writer: asyncio.StreamWriter) -> None:
     """Break a connection off so that the other end sees an error and not an end: linger 0 sends RST (socket(7))."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
+    if not writer.is_closing():
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()

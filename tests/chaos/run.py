@@ -53,8 +53,12 @@ class Size:
     trouble_s: float
     on_purpose: bool = True
     organizers: int = 4
-    persons: int = 300
     looks: int = 300_000
+
+    @property
+    def persons(self) -> int:
+        """A person bets some thirty times, however many messages there are."""
+        return max(300, self.events // 30)
 
 
 @dataclass

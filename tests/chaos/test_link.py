@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +99,18 @@ def test_cut_wire_breaks_off_what_was_open_and_lets_nobody_through_until_it_is_w
     wait_until(lambda: not gets_through(link))
     link.set(WHOLE)
     wait_until(lambda: gets_through(link))
+
+
+def test_wire_whose_caller_broke_off_is_cut_for_the_others(link: Link) -> None:
+    with called(link) as gone, called(link) as other:
+        assert ask(gone, b"one") == ask(other, b"one") == b"one"
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+        link.set(DELAY)  # Passes the time in which the wire hears of it.
+        assert ask(other, b"two") == b"two"
+        link.set(CUT)
+        with pytest.raises(ConnectionResetError):
+            other.recv(1024)
 
 
 def test_half_open_wire_carries_requests_and_no_answers_and_breaks_off_in_the_end(link: Link, echo: Echo) -> None:

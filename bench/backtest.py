@@ -40,8 +40,7 @@ HEAVY = 100_000  # Postings of one person.
 GOAL_ROWS, GOAL_S, CORES = 50_000_000, 900, 2
 _FLAGGED = {"flags": "draw % 50 = 0 ? bitShiftLeft(1, intDiv(draw, 50) % 5) : 0"}  # Every fiftieth sitting.
 _HEAVY = f"""INSERT INTO ledger SELECT * REPLACE (
-    '850101300017' AS iin, concat(entry_id, '9') AS entry_id, sequence * 10 + 9 AS sequence,
-    amount_tiyn * 20 AS amount_tiyn
+    '850101300017' AS iin, sequence * 10 + 9 AS sequence, amount_tiyn * 20 AS amount_tiyn
 ) FROM ledger WHERE revision = 0 ORDER BY cityHash64(entry_id) LIMIT {HEAVY}"""
 
 

@@ -31,9 +31,6 @@ _ONE_BLOCK = {  # A statement is one block, and so a part per month: else it is 
 }
 _YEAR_MS = 365 * 86_400_000
 _SHARES = {"wager": 0.60, "winning": 0.27, "refund": 0.035, "cash_out": 0.035, "deposit": 0.03, "withdrawal": 0.03}
-_TOTALS = [
-    (scope, period, what) for scope in ("person", "organizer") for period in ("year", "ever") for what in _SHARES
-]
 
 
 def fill(client: Client, rows: int, *, has_totals: bool, instead: Mapping[str, str] | None = None) -> None:
@@ -48,15 +45,14 @@ def fill(client: Client, rows: int, *, has_totals: bool, instead: Mapping[str, s
 
 
 def _totals() -> dict[str, str]:
-    """Return an expression per running total: rate of the person, share of the kind, fraction of the year gone."""
-    found = {}
-    for scope, period, what in _TOTALS:
-        rate = f"{_SHARES[what] * (1.0 if scope == 'person' else 0.4):.3f}"
-        before = "0" if period == "year" else "toInt64(person % 97)"
-        count = f"toInt64({rate} * per_year * gone) + {before}"
-        found[f"{scope}_{period}_{what}_count"] = count
-        found[f"{scope}_{period}_{what}_tiyn"] = f"({count}) * (1000 + person % 9000) * 100"
-    return found
+    """Return the lists of running totals: rate of the person, share of the kind, fraction of the year gone."""
+    counts = {
+        "own_year": [f"toInt64({0.4 * share:.3f} * per_year * gone)" for share in _SHARES.values()],
+        "others_year": [f"toInt64({0.6 * share:.3f} * per_year * gone)" for share in _SHARES.values()],
+        "other_years": ["toInt64(person % 97)"] * len(_SHARES) + ["0"] * len(_SHARES),
+    }
+    each = "one -> [one, one * (1000 + person % 9000) * 100]"
+    return {name: f"arrayFlatten(arrayMap({each}, [{', '.join(these)}]))" for name, these in counts.items()}
 
 
 def _insert(first: int, count: int, rows: int, others: dict[str, str]) -> str:
@@ -96,15 +92,14 @@ def _insert(first: int, count: int, rows: int, others: dict[str, str]) -> str:
 
 
 _COLUMNS = {
-    "row": "number + 1",
-    "received_at": "begun + toIntervalMillisecond(toInt64(occurred_ms + 900 + slot * 7))",
+    "row_behind": "intDiv(number, 4) - number - 1",
+    "lag_ms": "900 + slot * 7",
     "cause_topic": "'accepted'",
     "cause_partition": "person % 4",
-    "cause_offset": "number",
+    "cause_behind": "intDiv(number, 4) - number",
     "origin_topic": "concat('organizer.', bin, '.events')",
     "origin_partition": "draw % 2",
     "origin_offset": "intDiv(number, 20)",
-    "entry_id": "concat(bin, '/', stream, '/', toString(place))",
     "revision": "is_corrected ? 1 : 0",
     "leg": "sign",
     "event_type": "multiIf(is_wager, 'WAGER', is_payout, 'PAYOUT', slot < 97, 'DEPOSIT', 'WITHDRAWAL')",

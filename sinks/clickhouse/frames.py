@@ -22,7 +22,8 @@ from esep.codec import INDEX, decode, wire_header
 from esep.errors import InvariantBroken, RowGap
 from esep.lineage import TopicPartition
 from esep.schemas import schema
-from esep.sinks.clickhouse.tables import RECEIPTS_TABLE, table_of
+from esep.sinks.clickhouse.narrow import narrowed
+from esep.sinks.clickhouse.tables import LEDGER_TABLE, RECEIPTS_TABLE, table_of
 from esep.versions import absent, upgraded
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _as_table(frame: pl.DataFrame, records: Records, table: Table) -> pl.DataFra
     hashes = [_hash(frame[name]) for name in HASHES if name in frame.columns]
     counts = _receipt_counts(frame["content"]) if table is RECEIPTS_TABLE else []
     topic = [pl.lit(records.source.topic).alias(table.topic_column)] if table.topic_column else []
-    return frame.with_columns(
+    rows = frame.with_columns(
         *hashes,
         *counts,
         *topic,
@@ -172,6 +173,7 @@ def _as_table(frame: pl.DataFrame, records: Records, table: Table) -> pl.DataFra
         pl.Series(table.offset_column, records.offsets, pl.Int64),
         month=instant.dt.year() * 100 + instant.dt.month(),
     )
+    return narrowed(rows) if table is LEDGER_TABLE else rows
 
 
 def _hash(column: pl.Series) -> pl.Series:

@@ -87,7 +87,7 @@ def test_every_event_is_accepted_once(sent: list[Summary], expected: list[Postin
 def test_every_ledger_row_equals_the_oracle(up: Line, expected: list[Posting]) -> None:
     """Amounts, instants and all running totals, row by row, in the order in which the ledger booked them."""
     names = {synthetic_iin(name): name for name in {posting.username for posting in expected}}
-    rows = up.query("SELECT * FROM ledger ORDER BY ledger_partition, ledger_offset")
+    rows = up.query("SELECT * FROM ledger_rows ORDER BY ledger_partition, ledger_offset")
     by_key = {(p.organizer, p.wager_id, p.event_type): p for p in expected}
     assert len(by_key) == len(expected) == len(rows)
     ordered = [by_key[row["organizer_bin"], row["wager_id"], row["event_type"]] for row in rows]

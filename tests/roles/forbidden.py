@@ -59,7 +59,14 @@ _SYSTEM = (
     "query_cache",
 )
 _OTHERS = ("ledger", "rejected", "alerts", "person_day", "closing_balances")
-_VIEWS_OF_PERSONS = ("person_history", "person_totals", "ledger_counted", "alerts_current", "order9_lines")
+_VIEWS_OF_PERSONS = (
+    "person_history",
+    "person_totals",
+    "ledger_rows",
+    "ledger_counted",
+    "alerts_current",
+    "order9_lines",
+)
 
 FORBIDDEN = (
     Thing(

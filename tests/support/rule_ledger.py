@@ -87,7 +87,8 @@ def _fill(client: Client, postings: list[Posting]) -> None:
         ]
         for one in postings
     ]
-    columns = [*AS_THEY_ARE, "occurred_at", "stream_id", "sequence"]
+    columns = ["other_name" if name == "entry_id" else name for name in AS_THEY_ARE]
+    columns += ["occurred_at", "stream_id", "sequence"]
     client.insert("ledger", [[*row[:-1], int(row[-1])] for row in rows], column_names=columns)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 POSTINGS = """
-SELECT * REPLACE (lower(hex(body_sha256)) AS body_sha256) FROM ledger
+SELECT * REPLACE (lower(hex(body_sha256)) AS body_sha256) FROM ledger_rows
 WHERE iin IN
         (
             SELECT arrayJoin(if(empty(evidence_iins), [iin], evidence_iins))

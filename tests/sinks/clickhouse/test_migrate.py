@@ -21,8 +21,11 @@ from esep.sinks.clickhouse.client import connect
 from esep.sinks.clickhouse.frames import Records, rows_of
 from esep.sinks.clickhouse.migrate import FOLDER, migrate, read_migrations, refuse_undone
 from tests.sinks.line import postings
+from tests.support.wide import wide_block
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clickhouse_connect.driver.client import Client
 
     from esep.embedded.clickhouse import ClickHouseServer
@@ -119,12 +122,12 @@ def test_populated_ledger_goes_on_with_the_longer_list(own: Settings, folder: Pa
         path.unlink()
     migrate(own, folder)
     with connect(own) as client:
-        _insert(client, postings(3, partition=0), "ledger", 1)
+        _insert_values(client, encode(postings(3, partition=0), schema("ledger", 1)), is_wide=True)
         before = client.query("SELECT * EXCEPT (loaded_at) FROM ledger ORDER BY row").result_rows
         for path, text in later.items():
             path.write_text(text, encoding="utf-8")
         assert migrate(own, folder) == [path.stem for path in later]
-        old = client.query(f"SELECT * EXCEPT (loaded_at, {', '.join(NEW)}) FROM ledger ORDER BY row").result_rows
+        old = client.query(f"SELECT * EXCEPT (loaded_at, {', '.join(NEW)}) FROM ledger_rows ORDER BY row").result_rows
         assert old == before
         both = encode(postings(3, partition=0, first_row=4), schema("ledger"))
         news = {"device_kind": "PHONE", "bonus_tiyn": 5, "market_names": ["Тотал"], "account_id": "A-1"}
@@ -141,15 +144,12 @@ def test_populated_ledger_goes_on_with_the_longer_list(own: Settings, folder: Pa
 NEW = newest("ledger").fields[len(schema("ledger").fields) :]
 
 
-def _insert(client: Client, frame: pl.DataFrame, record: str, version: int) -> None:
-    _insert_values(client, encode(frame, schema(record, version)))
-
-
-def _insert_values(client: Client, values: list[bytes]) -> None:
-    """Insert records of the ledger as the loader does, block by block."""
+def _insert_values(client: Client, values: Sequence[bytes], *, is_wide: bool = False) -> None:
+    """Insert records of the ledger as a loader does, block by block. is_wide: as loaders did before migration 0023."""
     rows = rows_of(Records(TopicPartition("ledger", 0), list(range(len(values))), [*values]), None)
     for month in rows.months():
-        client.raw_insert("ledger", None, rows.block(month), fmt="ArrowStream")
+        block = wide_block(rows.block(month)) if is_wide else rows.block(month)
+        client.raw_insert("ledger", None, block, fmt="ArrowStream")
 
 
 def test_views_are_valid(own: Settings) -> None:

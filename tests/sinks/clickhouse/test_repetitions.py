@@ -73,9 +73,9 @@ def line(servers: Servers) -> Line:
         for offset, value in enumerate(counted[:3]):
             client.command(
                 "INSERT INTO ledger (organizer_bin, stream_id, sequence, leg, origin_topic, origin_partition,"
-                " origin_offset, body_sha256, iin, occurred_at, row, ledger_offset) SELECT {bin:String}, 'desk-0',"
-                " {sequence:Int64}, 1, {topic:String}, 0, {offset:Int64}, unhex({sha:String}), 'x', {at:DateTime64(3)},"
-                " {sequence:Int64}, {offset:Int64}",
+                " origin_offset, body_sha256, iin, occurred_at, row_behind, ledger_offset)"
+                " SELECT {bin:String}, 'desk-0', {sequence:Int64}, 1, {topic:String}, 0, {offset:Int64}, "
+                " unhex({sha:String}), 'x', {at:DateTime64(3)}, {offset:Int64} - {sequence:Int64}, {offset:Int64}",
                 parameters=_facts(offset, value),
             )
         client.command(

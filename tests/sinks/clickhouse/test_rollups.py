@@ -25,6 +25,7 @@ from esep.sinks.clickhouse.store import Store
 from esep.sinks.clickhouse.tables import LEDGER_TABLE
 from esep.topics import LEDGER
 from tests.sinks.line import postings
+from tests.support.wide import wide_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +145,8 @@ def test_populated_older_version_gets_its_rollups_filled(
     migrate(own, older)
     store = Store(own)
     rows = _block(next(first_rows), 200)
-    _insert(store, rows, "before")
+    for month in rows.months():
+        store.insert(LEDGER_TABLE, f"before:{month}", wide_block(rows.block(month)))
     assert "0008_rollups" in migrate(own)
     _insert(store, _block(next(first_rows)), "after")
     with connect(own) as client:

@@ -19,6 +19,7 @@ from esep.sinks.clickhouse.rollups import differences
 from esep.sinks.clickhouse.store import Store
 from esep.topics import ALERTS, LEDGER, REJECTED, receipts_topic
 from tests.sinks.line import BINS, alerts, frame_of, postings, receipts, rejected
+from tests.support.wide import wide_block
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,14 +29,21 @@ if TYPE_CHECKING:
     from esep.embedded.clickhouse import ClickHouseServer
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.long]
-OLDER = (5, 13)  # The first with views; the last before histories had an order of their own.
+OLDER = (
+    5,
+    13,
+    18,
+)  # The first with views; the last before histories had an order of their own; before a narrow ledger.
 ARGUMENTS = {"as_known_at": "(known_at = '2026-10-15 12:00:00')"}
+TOTALS = [name for name in schema("ledger").fields if name.startswith(("person_", "organizer_year", "organizer_ever"))]
 Answers = dict[str, list[dict[str, Any]]]
 
 
 def _rows() -> dict[str, Any]:
     """Postings in version 1, which every store takes, some corrected; what was refused, told and raised."""
     booked = postings(300, partition=1).to_dicts()
+    for place, one in enumerate(booked):
+        one |= {name: place * 1_000_003 + at for at, name in enumerate(TOTALS) if place % 3}
     corrected = [
         {**one, "row": 301 + place, "revision": 1, "leg": -1, "amount_tiyn": -one["amount_tiyn"]}
         for place, one in enumerate(booked[:20])
@@ -48,14 +56,15 @@ def _rows() -> dict[str, Any]:
     }
 
 
-def _load(own: Settings) -> None:
-    """Insert as the loader does: by month, each block under its token."""
+def _load(own: Settings, *, is_wide: bool) -> None:
+    """Insert as a loader does: by month, each block under its token. is_wide: as loaders did before migration 0023."""
     store = Store(own)
     for topic, (record, frame) in _rows().items():
         source = TopicPartition(topic, 0)
         rows = rows_of(Records(source, list(range(frame.height)), list(encode(frame, schema(record, 1)))), None)
         for month in rows.months():
-            store.insert(rows.table, f"{topic}:{month}", rows.block(month))
+            block = rows.block(month)
+            store.insert(rows.table, f"{topic}:{month}", wide_block(block) if is_wide and topic == LEDGER else block)
     store.close()
 
 
@@ -64,7 +73,7 @@ def _answers(client: Client) -> Answers:
     views = client.query("SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View'")
     found: Answers = {}
     for (view,) in views.result_rows:
-        hidden = " EXCEPT (loaded_at)" if view == "ledger_counted" else ""
+        hidden = " EXCEPT (loaded_at)" if view in {"ledger_rows", "ledger_counted"} else ""
         answer = client.query(f"SELECT *{hidden} FROM {view}{ARGUMENTS.get(view, '')} ORDER BY ALL")
         found[view] = list(answer.named_results())
     return found
@@ -75,7 +84,7 @@ def fresh(clickhouse: ClickHouseServer) -> Answers:
     """What a store of the newest version says that has had the same rows."""
     own = _own(clickhouse)
     migrate(own)
-    _load(own)
+    _load(own, is_wide=False)
     with connect(own) as client:
         return _answers(client)
 
@@ -95,7 +104,7 @@ def test_populated_store_of_an_older_version_answers_as_before_and_as_a_fresh_on
             path.unlink()
     own = _own(clickhouse)
     migrate(own, folder)
-    _load(own)
+    _load(own, is_wide=True)
     with connect(own) as client:
         before = _answers(client)
         assert migrate(own) == [path.stem for path in sorted(FOLDER.glob("*.sql")) if int(path.name[:4]) > older]

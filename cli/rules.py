@@ -2,7 +2,7 @@
 
 Reads     the file of rules; for `count` ClickHouse
 Writes    tables, JSON or SQL on stdout
-Promises  changes nothing; what `count` prints names no person (box: sinks/clickhouse)
+Promises  changes nothing, but for `settle`; what `count` prints names no person (box: sinks/clickhouse)
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.history import history_of
 from esep.cli.output import command_group, print_json, print_table
 from esep.cli.rule_diff import diff
+from esep.cli.settle import settle
 from esep.clock import ALMATY, to_ms
 from esep.rules import RULES_FILE, RuleSet, load_rules
 from esep.settings import load_settings
@@ -44,17 +45,27 @@ rules = command_group(
 )
 rules.command()(backtest)
 rules.command()(diff)
+rules.command()(settle)
 
 
 @rules.command(name="list")
 def list_rules(rules_file: RulesFile = None, as_json: AsJson = False) -> None:
-    """Show every rule: LIVE ones are raised by the stage, SHADOW ones are told by SQL alone.
+    """Show every rule: LIVE ones are raised, by the stage or the nightly run; SHADOW ones are told by SQL alone.
 
     Example: [bold]esep rules list[/]
     """
-    columns = ("rule", "version", "mode", "since", "severity", "bucket", "basis")
+    columns = ("rule", "version", "mode", "engine", "since", "severity", "bucket", "basis")
     rows = [
-        (one.rule_id, one.version, one.mode, one.since and str(one.since), one.severity, one.bucket, one.basis)
+        (
+            one.rule_id,
+            one.version,
+            one.mode,
+            one.engine,
+            one.since and str(one.since),
+            one.severity,
+            one.bucket,
+            one.basis,
+        )
         for one in _rules(rules_file).rules
     ]
     if as_json:
@@ -79,7 +90,7 @@ def check(file: Annotated[Path, typer.Argument(help="File of rules.")], as_json:
     Example: [bold]esep rules check rules.yaml[/]
     """
     found = load_rules(file)
-    live = [one.rule_id for one in found.rules if one.live]
+    live = [one.rule_id for one in found.rules if one.raised]
     if as_json:
         print_json({"rules": len(found.rules), "features": len(found.features), "live": live})
     else:

@@ -30,6 +30,7 @@ _RECORDS_BY_TOPIC = {
     "alerts.instruments": ("instrument_posting",),
     "compliance.alerts": ("alert",),
     "compliance.dispositions": ("disposition",),
+    "compliance.settlements": ("settlement",),
 }
 _INTRODUCTION = """\
 Written from the side of the authority's line: what it receives, an organizer sends; what it sends, an organizer reads.
@@ -113,7 +114,7 @@ def _message_id(schema: Schema) -> str:
 
 
 def _described(topic: Topic) -> str:
-    writer = "the organizer" if topic.writer == BIN else topic.writer
+    writer = " and ".join("the organizer" if writer == BIN else writer for writer in topic.writers)
     readers = ", ".join("the organizer" if reader == BIN else reader for reader in topic.readers)
     stamp = " LogAppendTime: the broker's stamp is the only clock." if "message.timestamp.type" in topic.config else ""
     return f"Written by {writer}, read by {readers}. Key: {topic.key}.{stamp}"

@@ -106,7 +106,14 @@ def _topics() -> str:
     ]
     for topic in topics:
         config = "<br>".join(f"`{key}={value}`" for key, value in sorted(topic.config.items()))
-        cells = (f"`{topic.name}`", topic.partitions, topic.key, topic.writer, ", ".join(topic.readers), config)
+        cells = (
+            f"`{topic.name}`",
+            topic.partitions,
+            topic.key,
+            ", ".join(topic.writers),
+            ", ".join(topic.readers),
+            config,
+        )
         lines.append(f"| {' | '.join(map(str, cells))} |".replace(_BIN, "<BIN>"))
     return "\n".join(lines) + "\n"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esep.rules import load_rules
-from esep.rules_in_words import condition_text, filter_text
+from esep.rules_in_words import condition_text, filter_text, window_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 _HEAD = """# Rules
 
-Made from `esep/rules.yaml` by `make pages`. LIVE: the stage raises its alerts. SHADOW: it raises none; `esep rules
-count` says what it would find ([for compliance officers](compliance.md)). A rule looks at one person's postings over
-all organizers, or at those of one means of payment, whoever used it: at those that are in force, corrected ones as they
+Made from `esep/rules.yaml` by `make pages`. LIVE: its alerts are raised. SHADOW: none is; `esep rules count` says
+what it would find ([for compliance officers](compliance.md)). A rule looks at one person's postings over all
+organizers, or at those of one means of payment, whoever used it: at those that are in force, corrected ones as they
 are now. It is fulfilled by a posting, together with what came before it; the first one of each day, week or month
 (Almaty's) makes the alert.
 """
@@ -41,13 +41,16 @@ def _section(rules: RuleSet, rule: Rule) -> Iterator[str]:
     yield ""
     each = "for each entry" if rule.bucket == "entry" else f"for each {_SUBJECTS[rule.subject]} and {rule.bucket}"
     since = f" since {rule.since}" if rule.since else ""
-    yield f"{rule.mode}{since} · version {rule.version} · {rule.severity.lower()} · one alert {each}"
+    by = "" if rule.engine == "stream" else " · raised by the nightly run, not by the stream"
+    yield f"{rule.mode}{since}{by} · version {rule.version} · {rule.severity.lower()} · one alert {each}"
     yield ""
     yield f"- rests on: {rule.basis}"
     yield f"- fulfilled by: {filter_text(rule.event)}"
     for condition in rule.when:
         said = [condition_text(rules, one) for one in condition.alternatives]
         yield f"- and: {' **or** '.join(said)}"
+    if rule.waits:
+        yield f"- looked at no sooner than {window_text(rule.waits)} after it occurred"
     yield f"- likely to be taken for it: {rule.confuses}"
     yield ""
     yield f"> {_shown(rule.reason.en)}<br>{_shown(rule.reason.ru)}<br>{_shown(rule.reason.kk)}"

@@ -21,6 +21,7 @@ from esep.topics import (
     INTAKE,
     LOADER,
     REFERENCE,
+    SETTLE,
     TOTALS,
     TOTALS_CHANGELOG,
     all_topics,
@@ -80,19 +81,25 @@ def plan_access(
     """Return the plan. workers: of each part; bytes_per_s and request_percent: quotas of each organizer."""
     bins = sorted(set(organizer_bins))
     places = {part: tuple(f"{part}-{ordinal}" for ordinal in range(workers)) for part in PARTS}
-    owners: dict[str, tuple[str, ...]] = {**places, COMPLIANCE: (COMPLIANCE,), **{bin_: (bin_,) for bin_ in bins}}
+    owners: dict[str, tuple[str, ...]] = {
+        **places,
+        COMPLIANCE: (COMPLIANCE,),
+        SETTLE: (SETTLE,),
+        **{bin_: (bin_,) for bin_ in bins},
+    }
     owners[ADMIN] = ()  # The super user may do anything.
     grants = {
         *_of_topics(topics, owners),
         *_of_places(places),
         *_of_operator(topics),
+        *_of_settle(),
         Grant(COMPLIANCE, "GROUP", "LITERAL", COMPLIANCE, "READ"),
         Grant(COMPLIANCE, "TRANSACTIONAL_ID", "LITERAL", COMPLIANCE, "WRITE"),  # Dispositions, one writer at a time.
         *(Grant(bin_, "GROUP", "PREFIXED", organizer_groups(bin_), "READ") for bin_ in bins),
     }
     limits = ((PRODUCER_BYTE_RATE, float(bytes_per_s)), (REQUEST_PERCENTAGE, float(request_percent)))
     quotas = {Quota(bin_, key, value) for bin_ in bins for key, value in limits}
-    principals = (*(place for of_part in places.values() for place in of_part), OPERATOR, COMPLIANCE, *bins)
+    principals = (*(place for of_part in places.values() for place in of_part), OPERATOR, COMPLIANCE, SETTLE, *bins)
     return AccessPlan(principals, frozenset(grants), frozenset(quotas))
 
 
@@ -118,12 +125,14 @@ def is_ours(principal: str) -> bool:
     [True, True, True, False, False, False]
     """
     place = rf"(?:{'|'.join(PARTS)})-\d+"
-    return principal in {OPERATOR, COMPLIANCE} or is_bin(principal) or re.fullmatch(place, principal) is not None
+    return (
+        principal in {OPERATOR, COMPLIANCE, SETTLE} or is_bin(principal) or re.fullmatch(place, principal) is not None
+    )
 
 
 def _of_topics(topics: Sequence[Topic], owners: Mapping[str, tuple[str, ...]]) -> Iterator[Grant]:
     for topic in topics:
-        for principal in owners[topic.writer]:
+        for principal in (one for writer in topic.writers for one in owners[writer]):
             yield Grant(principal, "TOPIC", "LITERAL", topic.name, "WRITE")
         for reader in topic.readers:
             for principal in owners[reader]:
@@ -137,6 +146,14 @@ def _of_places(places: dict[str, tuple[str, ...]]) -> Iterator[Grant]:
             yield Grant(place, "GROUP", "LITERAL", part, "READ")
             if part in STAGES:
                 yield Grant(place, "TRANSACTIONAL_ID", "LITERAL", place, "WRITE")
+
+
+def _of_settle() -> Iterator[Grant]:
+    """Let the nightly run see how far the stage and the loader are, and write by transactions under its own name."""
+    for group in (ALERTS_STAGE, LOADER):
+        yield Grant(SETTLE, "GROUP", "LITERAL", group, "DESCRIBE")
+    yield Grant(SETTLE, "GROUP", "LITERAL", SETTLE, "READ")
+    yield Grant(SETTLE, "TRANSACTIONAL_ID", "LITERAL", SETTLE, "WRITE")
 
 
 def _of_operator(topics: Sequence[Topic]) -> Iterator[Grant]:

@@ -60,6 +60,11 @@ def first_day_of(name: str) -> date:
     return date.fromisoformat(name if "-" in within else f"{name}-01")
 
 
+def start_ms_of(name: str) -> int:
+    """Return the instant at which a bucket begins, UTC."""
+    return _midnight(first_day_of(name))
+
+
 def _start(kind: Calendar, day: date) -> date:
     if kind == "week":
         return day - timedelta(days=day.weekday())

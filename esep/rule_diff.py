@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
     from esep.rules import Condition, Rule, RuleSet
 
-_PLAIN = ("version", "mode", "since", "severity", "basis", "subject", "bucket", "confuses")
-_OF_ALERTS = ("since", "subject", "bucket")  # Of the plain ones, those that decide which alerts there are.
+_PLAIN = ("version", "mode", "engine", "waits", "since", "severity", "basis", "subject", "bucket", "confuses")
+_OF_ALERTS = (
+    "engine",
+    "waits",
+    "since",
+    "subject",
+    "bucket",
+)  # Of the plain ones, those that decide which alerts there are.
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def _changed(old: RuleSet, before: Rule, new: RuleSet, after: Rule, today: date)
     if not words:
         return None
     is_other = bool(conditions or plain.keys() & set(_OF_ALERTS))
-    if is_other and "version" not in plain and before.live and after.live:
+    if is_other and "version" not in plain and before.raised and after.raised:
         words.append("it is LIVE and its alerts change: give it a new version, since precision is counted by version")
     if is_other or not before.live:
         words += _without_past(after, today)

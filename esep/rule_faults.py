@@ -7,15 +7,16 @@ Promises  a rule without a fault compiles for both engines (DESIGN §7)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from string import Formatter
 from typing import TYPE_CHECKING
 
 from esep.yaml_lines import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from esep.rules import Rule, RuleSet
+    from esep.rules import Feature, Rule, RuleSet
     from esep.yaml_lines import Place
 
 _BETS = {"WAGER", "WINNING", "REFUND", "CASH_OUT"}  # These name a bet.
@@ -28,10 +29,11 @@ def faults_of(rules: RuleSet) -> Iterator[Fault]:
         for number, name in enumerate(names):
             if name in names[:number]:
                 yield Fault((part, number), "there is another one of this name")
-    used = set()
+    using: defaultdict[str, list[Rule]] = defaultdict(list)
     for number, rule in enumerate(rules.rules):
         named = [name for condition, _ in rule.conditions() for name in (condition.feature, condition.of) if name]
-        used |= set(named)
+        for name in named:
+            using[name].append(rule)
         place: Place = ("rules", number)
         if unknown := list(_unknown(rules, rule, place)):
             yield from unknown
@@ -39,8 +41,12 @@ def faults_of(rules: RuleSet) -> Iterator[Fault]:
             yield from _misfits(rules, rule, place)
             yield from _wrong_words(rules, rule, place)
     for number, feature in enumerate(rules.features):
-        if feature.feature not in used:
+        if feature.feature not in using:
             yield Fault(("features", number), "no rule uses it")
+        elif any(feature.window > rule.window_ms_max for rule in using[feature.feature]):
+            yield Fault(
+                ("features", number, "window"), "the stage looks back 90 days at most; `engine: nightly` further"
+            )
 
 
 def _unknown(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
@@ -53,10 +59,9 @@ def _unknown(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
 
 def _misfits(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
     features = rules.features_of(rule)
-    if rule.bucket == "entry" and any(feature.window for feature in features):
-        yield Fault((*place, "bucket"), "a rule with a window is told apart by day, week or month")
-    if rule.bucket == "entry" and rule.subject == "instrument":
-        yield Fault((*place, "bucket"), "a rule about a means of payment is told apart by day, week or month")
+    if rule.waits and rule.engine == "stream":
+        yield Fault((*place, "waits"), "the stage waits for nothing: `engine: nightly` does")
+    yield from _wrong_buckets(rule, features, place)
     for condition, within in rule.conditions():
         for field in ("feature", "of"):
             named = rules.by_name.get(getattr(condition, field) or "")
@@ -71,6 +76,19 @@ def _misfits(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
         yield Fault((*place, "event"), "a feature's key needs `has: [instrument_hash]` here")
     if "wager_id" in keys and not (rule.event.kinds and set(rule.event.kinds) <= _BETS):
         yield Fault((*place, "event"), "a feature's key needs `kinds` here, of those that name a bet")
+
+
+def _wrong_buckets(rule: Rule, features: Sequence[Feature], place: Place) -> Iterator[Fault]:
+    if rule.bucket != "entry":
+        return
+    what = {
+        "a rule with a window": any(feature.window for feature in features),
+        "a rule of the nightly run": rule.engine == "nightly",
+        "a rule about a means of payment": rule.subject == "instrument",
+    }
+    for one, is_so in what.items():
+        if is_so:
+            yield Fault((*place, "bucket"), f"{one} is told apart by day, week or month")
 
 
 def _wrong_words(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:

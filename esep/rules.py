@@ -43,7 +43,9 @@ RULES_FILE = Path(__file__).with_name("rules.yaml")
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 LATENESS_MS = 45 * DAY_MS  # How late a posting may arrive and still count in the stream; the rest is SQL's to settle.
+ENTRY_DAYS_MAX = 45  # For how many days after a posting of an entry the stage decides on a correction of it.
 WINDOW_MS_MAX = 90 * DAY_MS  # What a stage may have to remember, beside that.
+NIGHTLY_WINDOW_MS_MAX = 5 * 366 * DAY_MS  # What the ledger keeps (clause O9-4.7).
 LANGUAGES = ("kk", "ru", "en")
 Kind = Literal["WAGER", "WINNING", "REFUND", "CASH_OUT", "DEPOSIT", "WITHDRAWAL"]
 KINDS: tuple[Kind, ...] = get_args(Kind)  # What a posting moves: its event type, and of a payout its kind.
@@ -69,7 +71,7 @@ def _exact(written: object) -> object:
     return Fraction(Decimal(str(written)))
 
 
-Window = Annotated[int, BeforeValidator(_window_ms), Field(ge=0, le=WINDOW_MS_MAX)]
+Window = Annotated[int, BeforeValidator(_window_ms), Field(ge=0, le=NIGHTLY_WINDOW_MS_MAX)]
 Number = Annotated[Fraction, BeforeValidator(_exact), Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Sentence = Annotated[str, Field(pattern=r"\.$", min_length=10)]
@@ -193,6 +195,8 @@ class Rule(_Declared):
     """A rule. subject: whose postings it looks at. bucket: what its alerts are told apart by, an entry or a span of the
     calendar.
 
+    engine: who raises its alerts, the stage or the nightly run. waits: for how long (ms) the nightly run does not look
+    at what occurred, since what it lacks may still come.
     since: only what occurred from that Almaty day on counts. confuses: what the rule is likely to take for its case.
     """
 
@@ -202,6 +206,8 @@ class Rule(_Declared):
     severity: Literal["INFO", "LOW", "MEDIUM", "HIGH", "MANDATORY"]
     basis: Annotated[str, Field(min_length=3)]
     subject: Subject = "person"
+    engine: Literal["stream", "nightly"] = "stream"
+    waits: Window = 0
     since: date | None = None
     event: Filter
     when: tuple[Condition, ...] = ()
@@ -212,7 +218,17 @@ class Rule(_Declared):
     @property
     def live(self) -> bool:
         """Whether the stage raises its alerts."""
+        return self.raised and self.engine == "stream"
+
+    @property
+    def raised(self) -> bool:
+        """Whether anybody raises its alerts, the stage or the nightly run."""
         return self.mode == "LIVE"
+
+    @property
+    def window_ms_max(self) -> int:
+        """How long a window of its features may be."""
+        return WINDOW_MS_MAX if self.engine == "stream" else NIGHTLY_WINDOW_MS_MAX
 
     @property
     def own_field(self) -> Literal["iin", "instrument_hash"]:

@@ -41,7 +41,7 @@ def condition_text(rules: RuleSet, condition: Condition) -> str:
 def feature_text(feature: Feature) -> str:
     """Return what is worked out, over which postings of which time."""
     same = " and ".join(_SAME[key] for key in feature.key)
-    within = f" within {_window(feature.window)}" if feature.window else ", it alone"
+    within = f" within {window_text(feature.window)}" if feature.window else ", it alone"
     kinds, _, others = filter_text(feature.filter).partition(", ")
     which = f"{kinds} ({others})" if others else kinds
     return f"{_VALUES[feature.aggregate, feature.field]} {which}{within}{f', same {same}' if same else ''}"
@@ -63,7 +63,8 @@ def _range(span: Range, unit: str) -> str:
     return " ".join(low + ([] if span.below is None else [f"below {_number(span.below, unit)}"]))
 
 
-def _window(window_ms: int) -> str:
+def window_text(window_ms: int) -> str:
+    """Return a length of time in the largest unit that it is more than one of."""
     for unit_ms, unit in _UNITS:
         if window_ms % unit_ms == 0 and (window_ms > unit_ms or unit == "minutes"):
             return f"{window_ms // unit_ms} {unit}"

@@ -19,6 +19,7 @@ REJECTED = "rejected"
 LEDGER = "ledger"
 ALERTS = "compliance.alerts"
 DISPOSITIONS = "compliance.dispositions"
+SETTLEMENTS = "compliance.settlements"
 REFERENCE = "reference"
 TOTALS_CHANGELOG = "totals.changelog"
 ALERTS_CHANGELOG = "alerts.changelog"
@@ -27,6 +28,7 @@ INSTRUMENTS_CHANGELOG = "alerts.instruments.changelog"
 
 INTAKE, TOTALS, ALERTS_STAGE, LOADER = "intake", "totals", "alerts", "loader"  # Stages, and their consumer groups.
 COMPLIANCE = "compliance"  # Who reads the alerts and decides about them; its consumer group and transactional id.
+SETTLE = "settle"  # The nightly run; its transactional id.
 
 RECEIPTS_TOPICS = r"^organizer[.][0-9]+[.]receipts$"  # Those of all organizers; `receipts_topic` names one.
 
@@ -47,7 +49,10 @@ _CHANGELOG = {  # Small segments and an hour at the most, so that the cleaner ke
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `key` says in words what its message key is; `config` is the broker's own."""
+    """One topic. `key` says in words what its message key is; `config` is the broker's own.
+
+    beside: who else writes it, each in lanes of its own.
+    """
 
     name: str
     partitions: int
@@ -55,6 +60,12 @@ class Topic:
     writer: str
     readers: tuple[str, ...]
     config: dict[str, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """All who write it."""
+        return (self.writer, *self.beside)
 
 
 def events_topic(organizer_bin: str) -> str:
@@ -111,8 +122,17 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
         Topic(REFERENCE, 1, "kind and key", ADMIN, (INTAKE,), {**internal, **_STAMPED, **_FOR_EVER}),
         Topic(ACCEPTED, ledger_partitions, "person_key", INTAKE, (TOTALS,), kept),
         Topic(REJECTED, 1, "cause", INTAKE, (LOADER,), kept),
-        Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER), kept),
-        Topic(ALERTS, ledger_partitions, "person_key, or means of payment", ALERTS_STAGE, (LOADER, COMPLIANCE), kept),
+        Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER, SETTLE), kept),
+        Topic(
+            ALERTS,
+            ledger_partitions,
+            "person_key, or means of payment",
+            ALERTS_STAGE,
+            (LOADER, COMPLIANCE, SETTLE),
+            kept,
+            beside=(SETTLE,),
+        ),
+        Topic(SETTLEMENTS, 1, "what was settled", SETTLE, (SETTLE,), {**internal, **_FOR_EVER}),
         Topic(DISPOSITIONS, 1, "alert_id", COMPLIANCE, (LOADER, COMPLIANCE), {**internal, **_FOR_EVER}),
         Topic(TOTALS_CHANGELOG, ledger_partitions, "scope", TOTALS, (TOTALS,), {**internal, **_CHANGELOG}),
         Topic(ALERTS_CHANGELOG, ledger_partitions, "scope", ALERTS_STAGE, (ALERTS_STAGE,), {**internal, **_CHANGELOG}),

@@ -26,12 +26,14 @@ def test_every_arrow_leads_from_a_topic_s_writer_to_its_reader() -> None:
         for topic in all_topics([_BIN], events_partitions=1, ledger_partitions=1)
     }
     boxes = {"send": _BIN, "gateway": _BIN, "officers": "compliance"}
-    arrows = re.findall(r'(\w+) -[-.] "([^"]+)" (?:--|\.-)> (\w+)', PICTURE)
+    arrows = re.findall(r'(\w+)(?:\[[^]]*\])? -[-.] "([^"]+)" (?:--|\.-)> (\w+)', PICTURE)
     drawn = {
         (boxes.get(writer, writer), name.replace("&lt;", "<").replace("&gt;", ">"), boxes.get(reader, reader))
         for writer, name, reader in arrows
     }
-    declared = {(topic.writer, name, reader) for name, topic in topics.items() for reader in topic.readers}
+    declared = {
+        (writer, name, reader) for name, topic in topics.items() for writer in topic.writers for reader in topic.readers
+    }
     assert drawn == declared
 
 

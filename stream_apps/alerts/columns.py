@@ -136,6 +136,11 @@ def ledger_places(partitions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return places
 
 
+def ledger_place(partition: int, offset: int) -> int:
+    """Return one partition and offset of the ledger as one number."""
+    return (partition << _OFFSET_BITS) | offset
+
+
 def partition_and_offset(place: int) -> tuple[int, int]:
     """Return what `ledger_places` made one number of.
 

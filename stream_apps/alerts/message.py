@@ -43,7 +43,10 @@ class Shown(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """The ledger posting after which an alert is what it is now."""
+    """The record after which an alert is what it is now: a posting, or the settlement of a nightly run.
+
+    ledger_partition: where a person's postings are, if not in the source's.
+    """
 
     source: TopicPartition
     offset: int
@@ -52,6 +55,7 @@ class Cause(NamedTuple):
     iin: str
     reference_version: int
     instrument_hash: str | None = None
+    ledger_partition: int | None = None
 
 
 def alert_id(rule: Rule, person: bytes, bucket: str) -> str:
@@ -71,6 +75,7 @@ def alert_record(outcome: Outcome, cause: Cause, row: int, withdrawn: Texts) -> 
     rule, found = outcome.rule, outcome.found
     evidence = found.evidence if found else ()
     told, of_person = evidence[-EVIDENCE_MAX:], rule.subject == "person"
+    own_partition = cause.source.partition if cause.ledger_partition is None else cause.ledger_partition
     return {
         "row": row,
         "received_at": cause.received_ms,
@@ -92,7 +97,7 @@ def alert_record(outcome: Outcome, cause: Cause, row: int, withdrawn: Texts) -> 
         "basis": rule.basis,
         "observations": _observations(found) if found else [],
         "evidence": [
-            _evidence(one, *((cause.source.partition, one.offset) if of_person else partition_and_offset(one.offset)))
+            _evidence(one, *((own_partition, one.offset) if of_person else partition_and_offset(one.offset)))
             for one in told
         ],
         "reference_version": cause.reference_version,

@@ -98,11 +98,13 @@ class AlertsStage:
     ) -> Iterator[_Watched]:
         """Yield what each batch of a poll leads to."""
         looked = looked_at(poll, self.programs[poll.batches[0].source.topic])
+        received_ms = poll.frame["received_at"].to_physical().to_numpy()
         for batch, (start, end) in zip(poll.batches, pairwise(poll.starts), strict=True):
             own = looked.between(start, end)
             arrivals = Arrivals(
-                own.persons, own.columns, own.bits, clocks_ms[own.places], int(clocks_ms[start:end][-1])
-            )
+                own.persons, own.columns, own.bits, received_ms[own.places], clocks_ms[own.places],
+                int(clocks_ms[start:end][-1]),
+            )  # fmt: skip
             outcomes, changed = watch(arrivals, states[batch.source].data)
             places = own.places[[outcome.cause for outcome in outcomes]] if outcomes else own.places[:0]
             yield _Watched(batch, outcomes, _causes(poll, batch.source, places), changed)

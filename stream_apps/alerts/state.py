@@ -51,7 +51,7 @@ class AlertKey(NamedTuple):
 class Entry(NamedTuple):
     """An entry that some rule looks at by itself: its postings and its alerts.
 
-    day: the day of the clock (UTC+5) when the latest of them arrived.
+    day: of UTC+5, when the latest of them arrived. Without legs it is left to the nightly run.
     """
 
     day: int

@@ -9,7 +9,8 @@ Most persons are far from any threshold, and that is seen for all at once: where
 around a posting, and in this poll, stays below an anchor of a rule, no window can reach it. Only the others are looked
 at closely, posting by posting. The clock is the latest received_at so far: a bucket that began a rule's lateness or
 more before it is closed, and what a posting would change in it is left to SQL. What a rule looks at by itself is told
-however late it is.
+however late it is; a late correction of what arrived more than ENTRY_DAYS_MAX days before is left to SQL, for what was
+said of it then is forgotten.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from esep.buckets import Span
-from esep.rules import DAY_MS, LATENESS_MS, Rule
+from esep.rules import DAY_MS, ENTRY_DAYS_MAX, LATENESS_MS, Rule
 from esep.stream_apps.alerts.book import Book, Found
 from esep.stream_apps.alerts.columns import Columns, Posting, day_of, days_of, persons_of, slots_of
 from esep.stream_apps.alerts.state import (
@@ -52,12 +53,14 @@ _TOLD_FIELDS = 6  # Of a posting: what an alert tells of its evidence.
 class Arrivals:
     """The postings of one partition of a poll that some rule looks at. bits: the filters that each passes.
 
-    clocks_ms: the latest received_at up to each of them. clock_ms: the same after the partition's last record.
+    received_ms: of each. clocks_ms: the latest received_at up to each of them. clock_ms: the same after the partition's
+    last record.
     """
 
     persons: list[bytes]
     columns: Columns
     bits: np.ndarray
+    received_ms: np.ndarray
     clocks_ms: np.ndarray
     clock_ms: int
 
@@ -92,7 +95,7 @@ def watch(arrivals: Arrivals, data: AlertsData) -> tuple[list[Outcome], Changes]
     for cause, posting in zip(closely.tolist(), columns.taken(closely).postings(bits[closely]), strict=True):
         person, clock_ms = arrivals.persons[cause], int(arrivals.clocks_ms[cause])
         if single[cause]:
-            watcher.see_entry(person, posting, clock_ms, cause)
+            watcher.see_entry(person, posting, int(arrivals.received_ms[cause]), clock_ms, cause)
         for number, of_rule in enumerate(near):
             if of_rule[cause]:
                 watcher.see_window(number, person, posting, clock_ms, cause)
@@ -127,13 +130,16 @@ class _Watcher:
                 if after is not before:
                     self.alerts[key] = after
 
-    def see_entry(self, person: bytes, posting: Posting, clock_ms: int, cause: int) -> None:
-        """Decide again on this entry, from all of its postings that are known."""
+    def see_entry(self, person: bytes, posting: Posting, received_ms: int, clock_ms: int, cause: int) -> None:
+        """Decide again on this entry, from all of its postings that are known; unless it is left to the nightly run."""
         program, key = self._data.program, (person, posting.entry_id)
-        entry = self.entries.get(key) or self._data.entries.get(key)
-        if entry is None or entry.day < self._data.first_day_kept(clock_ms):
-            entry = Entry(0, (), {})
-        legs, alerts = (*entry.legs, posting), dict(entry.alerts)
+        day, entry = day_of(received_ms), self.entries.get(key) or self._data.entries.get(key)
+        if entry is None or entry.day < max(self._data.first_day_kept(clock_ms), day - ENTRY_DAYS_MAX):
+            entry = Entry(0, (), {}) if _has_a_past(posting, received_ms) else None
+        if entry is not None and not entry.legs:
+            self.entries[key] = Entry(max(entry.day, day), (), {})
+            return
+        legs, alerts = (*(entry.legs if entry else ()), posting), dict(entry.alerts if entry else {})
         passing = program.with_bits(legs)
         for compiled in program.entry_rules:
             rule, own = compiled.rule, [leg for leg in passing if leg.occurred_ms >= compiled.since_ms]
@@ -142,7 +148,7 @@ class _Watcher:
             after = self._decide(rule, person, posting.entry_id, before, found, cause)
             if after is not before:
                 alerts[rule.rule_id, rule.version] = after
-        self.entries[key] = Entry(day_of(clock_ms), legs, alerts)
+        self.entries[key] = Entry(max(entry.day if entry else day, day), legs, alerts)
 
     def _decide(
         self, rule: Rule, person: bytes, bucket: str, before: AlertState, found: Found | None, cause: int
@@ -155,6 +161,11 @@ class _Watcher:
         after = AlertState(before.revision + 1, status, digest)
         self.outcomes.append(Outcome(rule, person, bucket, after, found, cause))
         return after
+
+
+def _has_a_past(posting: Posting, received_ms: int) -> bool:
+    """Return whether something may have been said of a posting's entry, and forgotten since."""
+    return posting.occurred_ms <= received_ms - LATENESS_MS and (posting.leg < 0 or posting.revision > 1)
 
 
 def _owners(persons: list[bytes]) -> np.ndarray:

@@ -19,7 +19,7 @@ from esep.stream_apps.replay.report import Input, Replayed
 from esep.stream_apps.replay.scan import Scanned
 from esep.stream_apps.stage import PartitionState
 from esep.stream_apps.totals.stage import TotalsStage
-from esep.topics import ACCEPTED, ALERTS, INSTRUMENTS, LEDGER
+from esep.topics import ACCEPTED, ALERTS, INSTRUMENTS, LEDGER, SETTLEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,6 +48,7 @@ class Hop(NamedTuple):
     spread: tuple[str, str] = ("", "")
 
 
+_NIGHTLY = TopicPartition(SETTLEMENTS, 0)  # What a nightly run says of alerts follows from no stage's input.
 TOTALS_HOP = Hop(TotalsStage, ACCEPTED, LEDGER, LEDGER)
 ALERTS_HOP = Hop(AlertsStage, LEDGER, ALERTS, "alert", INSTRUMENTS, (INSTRUMENTS, "instrument_posting"))
 INSTRUMENTS_HOP = Hop(AlertsStage, INSTRUMENTS, ALERTS, "alert", LEDGER)
@@ -124,7 +125,7 @@ class _Lanes:
 
     def scan(self, output: TopicPartition, span: Span, tell: Tell) -> None:
         """Add the lane to the partition of the same number."""
-        known = {TopicPartition(self._hop.beside, output.partition): False, self._source: True}
+        known = {TopicPartition(self._hop.beside, output.partition): False, self._source: True, _NIGHTLY: False}
         scanned = Scanned()
         scanned.scan(self._log, output, span, self._hop.record, is_cause=known.get, findings=self._findings, tell=tell)
         self.add(output, self._hop.record, scanned.digests[Lane(self._source, output)], span.first)

@@ -66,6 +66,7 @@ def test_count_says_what_each_rule_finds_in_the_ledger(books: AlertBooks) -> Non
     found = counted()
     assert {rule: number for rule, number in found.items() if number != (0, 0)} == {
         "WIN_THRESHOLD": (1, 1), "WIN_STRUCTURED": (1, 1), "WIN_STRUCTURED_SLOW": (2, 1), "WIN_JUST_BELOW": (1, 1),
+        "PAYOUT_WITHOUT_WAGER": (4, 1),
     }  # fmt: skip
     assert counted("WIN_THRESHOLD", "--before", "2026-11-20") == {"WIN_THRESHOLD": (0, 0)}
     assert counted("WIN_THRESHOLD", "WIN_STRUCTURED", "--from", "2026-11-21", "--before", "2026-11-22") == {

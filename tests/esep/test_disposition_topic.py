@@ -135,6 +135,6 @@ def test_what_is_no_disposition_stops_the_writer(tmp_path: Path) -> None:
 
 
 def test_absent_broker_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("esep.disposition_topic._CALL_S_MAX", 0.3)
+    monkeypatch.setattr("esep.lone_writer.CALL_S_MAX", 0.3)
     with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:9"):
         DispositionWriter("127.0.0.1:9").open()

@@ -45,7 +45,7 @@ def test_texts_of_a_rule_tell_the_same_values_in_each_language(rule: Rule) -> No
 
 def test_only_the_two_rules_of_winnings_are_live() -> None:
     """What else is LIVE was decided by an officer, after a look at what SQL says it would raise."""
-    assert [rule.rule_id for rule in RULES.rules if rule.live] == ["WIN_THRESHOLD", "WIN_STRUCTURED"]
+    assert [rule.rule_id for rule in RULES.rules if rule.raised] == ["WIN_THRESHOLD", "WIN_STRUCTURED"]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,13 @@ def test_only_the_two_rules_of_winnings_are_live() -> None:
         ("    version: 1\n", "", "WIN_THRESHOLD › version: Field required"),
         ("mode: LIVE", "mode: ON", "WIN_THRESHOLD › mode: Input should be 'LIVE' or 'SHADOW'"),
         ("window: 24h", "window: 24 hours", "small_winnings_sum_24h › window: a window is written as"),
-        ("window: 24h", "window: 91d", "small_winnings_sum_24h › window: Input should be less than"),
+        ("window: 24h", "window: 1831d", "small_winnings_sum_24h › window: Input should be less than"),
+        ("window: 24h", "window: 91d", "small_winnings_sum_24h › window: the stage looks back 90 days at most"),
+        (
+            "    engine: nightly\n    waits: 7d",
+            "    waits: 7d",
+            "PAYOUT_WITHOUT_WAGER › waits: the stage waits for nothing",
+        ),
         ("count_24h, at_least: 2}", "count_24h, at_least: 2.5}", "a limit is a whole number"),
         ("count_24h, at_least: 2}", "count_24h}", "has one of at_least and at_most"),
         ("at_least: 2}", "at_least: 2, at_most: 9}", "has one of at_least and at_most"),

@@ -30,6 +30,7 @@ def test_line_has_the_topics_of_the_picture() -> None:
         "ledger",
         "compliance.alerts",
         "compliance.dispositions",
+        "compliance.settlements",
         "totals.changelog",
         "alerts.changelog",
         "alerts.instruments",
@@ -84,6 +85,15 @@ def test_dispositions_are_kept_for_ever_in_one_order() -> None:
     assert dispositions.partitions == 1
     assert dispositions.config["retention.ms"] == dispositions.config["retention.bytes"] == "-1"
     assert (dispositions.writer, dispositions.readers) == (topics.COMPLIANCE, (topics.LOADER, topics.COMPLIANCE))
+
+
+def test_settlements_are_kept_for_ever_in_one_order() -> None:
+    """A run must know how far the one before has settled, however long ago that was."""
+    settlements = BY_NAME[topics.SETTLEMENTS]
+    assert settlements.partitions == 1
+    assert settlements.config["retention.ms"] == settlements.config["retention.bytes"] == "-1"
+    assert settlements.writers == settlements.readers == (topics.SETTLE,)
+    assert BY_NAME[topics.ALERTS].writers == (topics.ALERTS_STAGE, topics.SETTLE)
 
 
 @each_topic

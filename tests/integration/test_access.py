@@ -104,13 +104,13 @@ def readable(secured: Secured, principal: str, topics: list[Topic]) -> set[str]:
     return {topic for topic, error in errors.items() if error == 0}
 
 
-@pytest.mark.parametrize("principal", [*PLACES, "compliance", "operator", OURS, OTHER])
+@pytest.mark.parametrize("principal", [*PLACES, "compliance", "settle", "operator", OURS, OTHER])
 def test_principal_writes_the_topics_that_name_it_writer_and_no_other(secured: Secured, principal: str) -> None:
-    declared = {topic.name for topic in TOPICS if topic.writer == part_of(principal)}
+    declared = {topic.name for topic in TOPICS if part_of(principal) in topic.writers}
     assert writable(secured, principal, TOPICS) == declared
 
 
-@pytest.mark.parametrize("principal", [*PLACES, "compliance", OURS, OTHER])
+@pytest.mark.parametrize("principal", [*PLACES, "compliance", "settle", OURS, OTHER])
 def test_principal_reads_the_topics_that_name_it_reader_and_no_other(secured: Secured, principal: str) -> None:
     declared = {topic.name for topic in TOPICS if part_of(principal) in topic.readers}
     assert readable(secured, principal, TOPICS) == declared

@@ -80,7 +80,7 @@ def _posting(at_ms: int, line: dict[str, Any], nth: int, sequence: int) -> Posti
 
 
 def _ms(written: str) -> int:
-    found = re.fullmatch(r"(\d+)(min|h)", written)
+    found = re.fullmatch(r"([\d_]+)(min|h)", written)
     assert found, written
     return int(found[1]) * UNITS_MS[found[2]]
 

@@ -161,23 +161,29 @@ def _chain(draw: st.DrawFn, sequence: int, near_ms: int, theme: Theme) -> list[P
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Arrival]:
-    """Draw postings in the order of their arrival."""
+def histories(draw: st.DrawFn, late_ms: st.SearchStrategy[int] = LATE_MS, *, in_turn: bool = False) -> list[Arrival]:
+    """Draw postings in the order of their arrival. in_turn: an entry and its corrections one after the other."""
     theme = draw(st.sampled_from(THEMES))
     at_ms, arrivals = FROM_MS + draw(st.sampled_from([0, -1, 5 * HOUR_MS, 6 * HOUR_MS])), []
     for sequence in range(1, draw(st.integers(2, 9))):
         at_ms += draw(st.sampled_from(theme.steps_ms))
         chain = draw(_chain(sequence, at_ms, theme))
-        arrivals += [Arrival(posting, posting["occurred_ms"] + draw(LATE_MS)) for posting in chain]
+        received_ms = [posting["occurred_ms"] + draw(late_ms) for posting in chain]
+        arrivals += map(Arrival, chain, sorted(received_ms) if in_turn else received_ms)
+    if in_turn:
+        return sorted(arrivals, key=lambda one: one.received_ms)
     return sorted(draw(st.permutations(arrivals)), key=lambda one: one.received_ms)
 
 
 def placed(arrivals: list[Arrival]) -> list[Posting]:
     """Return the postings with their places in the ledger: partition by person, offset by arrival."""
     return [
-        {**one.posting, "ledger_partition": _person(one.posting) % PARTITIONS, "ledger_offset": offset}
+        {
+            **one.posting, "ledger_partition": _person(one.posting) % PARTITIONS, "ledger_offset": offset,
+            "received_ms": one.received_ms,
+        }
         for offset, one in enumerate(arrivals)
-    ]
+    ]  # fmt: skip
 
 
 def own(posting: Posting, name: str | int) -> Posting:
@@ -240,7 +246,7 @@ class RuleRun(StageRun[AlertsData, Arrival]):
             self.linked.append(write)
             return
         for record in upgraded(decode(write.values, frozenset({"alert"})).frames, "alert").to_dicts():
-            self.latest[record["alert_id"]] = record
+            self.latest[record["alert_id"]] = {**record, "alert_partition": write.target.partition}
 
     def standing(self) -> Alerts:
         """Return what is open after all."""

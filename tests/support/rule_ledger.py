@@ -44,21 +44,21 @@ def ledger_of(clickhouse: ClickHouseServer, postings: Iterable[Posting]) -> Iter
         client.command(f"CREATE DATABASE {database}")
     with connect(settings) as client:
         apply_migrations(client, read_migrations())
-        _fill(client, list(postings))
+        book(client, list(postings))
     yield settings
 
 
 def alerts_by_sql(settings: Settings, rules: RuleSet) -> Alerts:
     """Return what each LIVE rule finds in the ledger, by its own statement."""
     with connect(settings) as client:
-        return {key: told for rule in rules.rules if rule.live for key, told in _found(client, rules, rule)}
+        return {key: told for rule in rules.rules if rule.raised for key, told in _found(client, rules, rule)}
 
 
 def found_by_search(
     settings: Settings, rules: RuleSet, piece_rows: int, first_ms: int | None = None, end_ms: int | None = None
 ) -> Found:
     """Return what each LIVE rule finds in the ledger, all at once."""
-    sought = [Sought(rules, rule, first_ms, end_ms) for rule in rules.rules if rule.live]
+    sought = [Sought(rules, rule, first_ms, end_ms) for rule in rules.rules if rule.raised]
     with connect(settings, session_id=uuid.uuid4().hex) as client:
         search(lambda statement: run_in(client, statement), sought, lambda _: None, piece_rows)
         rows = client.query(
@@ -78,17 +78,19 @@ def as_found(alerts: Alerts) -> Found:
     return found
 
 
-def _fill(client: Client, postings: list[Posting]) -> None:
+def book(client: Client, postings: list[Posting]) -> None:
+    """Put postings into the ledger."""
     rows = [
         [
             *(one[name] for name in AS_THEY_ARE),
             datetime.fromtimestamp(one["occurred_ms"] / 1000, UTC),
+            one.get("received_ms", one["occurred_ms"]) - one["occurred_ms"],
             *one["entry_id"].split("/")[1:],
         ]
         for one in postings
     ]
     columns = ["other_name" if name == "entry_id" else name for name in AS_THEY_ARE]
-    columns += ["occurred_at", "stream_id", "sequence"]
+    columns += ["occurred_at", "lag_ms", "stream_id", "sequence"]
     client.insert("ledger", [[*row[:-1], int(row[-1])] for row in rows], column_names=columns)
 
 

@@ -20,15 +20,20 @@ Posting = dict[str, Any]
 Alerts = dict[tuple[str, Any, str], tuple[list[tuple[Any, ...]], list[tuple[str, int, int]]]]
 
 
-def alerts_of(rules: dict[str, Any], postings: list[Posting]) -> Alerts:
-    """Return every alert; rules: the file as YAML says it. What is about means of payment tells the persons, too."""
+def alerts_of(rules: dict[str, Any], postings: list[Posting], engines: tuple[str, ...] = ("stream",)) -> Alerts:
+    """Return every alert; rules: the file as YAML says it. What is about means of payment tells the persons, too.
+
+    engines: whose rules.
+    """
     features = {one["feature"]: one for one in rules["features"]}
     found: Alerts = {}
     sides = [(field, value) for field in OWNERS.values() for value in {one[field] for one in postings} - {None}]
     for field, owner in sides:
         stand = sorted(in_force([one for one in postings if one[field] == owner]), key=_order)
         for rule in rules["rules"]:
-            if rule["mode"] != "LIVE" or OWNERS[rule.get("subject", "person")] != field:
+            if rule["mode"] != "LIVE" or rule.get("engine", "stream") not in engines:
+                continue
+            if OWNERS[rule.get("subject", "person")] != field:
                 continue
             seen = [one for one in stand if not rule.get("since") or _local(one).date() >= rule["since"]]
             for place, event in enumerate(seen):

@@ -2,8 +2,9 @@
 
 Reads     a `RuleSet` and one of its rules, LIVE or SHADOW
 Returns   a SELECT: rule_id, rule_version, iin or instrument_hash (whatever the rule is about), bucket, occurred_at,
-          observations, evidence, evidence_iins (the person of each of its postings), a row for each alert that stands;
-          or the same over a table of what is in force: without evidence, and far faster where most are out of reach
+          observations, evidence, evidence_iins (the person of each of its postings), judged (what each condition looked
+          at, whether it holds or not, and what stands behind `of`), a row for each alert that stands; or the same over
+          a table of what is in force: without evidence, and far faster where most are out of reach
 Promises  the alerts of the stream, to the unit, for any ledger in which nothing came later than the stream waits for;
           no limit of lateness of its own; works in O(n log n) of a subject's postings, however many there are; nothing
           in it names a person (box: sinks/clickhouse)
@@ -79,7 +80,8 @@ SELECT '{rule_id}' AS rule_id, {version} AS rule_version, subject AS {owner}, bu
         occurred_at DateTime64(3, 'UTC'), amount_tiyn Int64, ledger_partition Int32, ledger_offset Int64),
         {told}
     ) AS evidence,
-    arrayMap(one -> one.9, {told}) AS evidence_iins
+    arrayMap(one -> one.9, {told}) AS evidence_iins,
+    any({judged}) AS judged
 {joined}
 GROUP BY subject, bucket, event_at
 ORDER BY {owner}, bucket"""
@@ -100,10 +102,14 @@ _TOLD = f"""arraySlice(arraySort(groupArray((
         ))), -{EVIDENCE_MAX})"""
 
 
-def rule_sql(rules: RuleSet, rule: Rule, first_ms: int | None = None, end_ms: int | None = None) -> str:
-    """Return the statement. first_ms, end_ms: only events from one instant on and before another, UTC."""
+def rule_sql(rules: RuleSet, rule: Rule, first_ms: int | None = None, end_ms: int | None = None, only: str = "") -> str:
+    """Return the statement. first_ms, end_ms: only events from one instant on and before another, UTC.
+
+    only: a statement that gives the persons, or means of payment, that are looked at; none: all.
+    """
     parts = _parts(rules, rule, first_ms, end_ms)
     owned = "" if rule.subject == "person" else " AND isNotNull(instrument_hash)"
+    owned += f" AND {rule.own_field} IN ({only})" if only else ""
     low, high = span_of(rules, rule, first_ms, end_ms)
     spans = f" AND occurred_at >= fromUnixTimestamp64Milli({low}, 'UTC')" if low is not None else ""
     spans += f" AND occurred_at < fromUnixTimestamp64Milli({high}, 'UTC')" if high is not None else ""
@@ -168,6 +174,7 @@ def _parts(rules: RuleSet, rule: Rule, first_ms: int | None, end_ms: int | None)
         "rule_id": rule.rule_id,
         "version": rule.version,
         "observations": _observations(rules, conditions, held, numbers),
+        "judged": _judged(rules, conditions, held, numbers),
         "stretch": stretch_ms(rules, rule),
     }
     evidence = "\n   OR ".join(_evidence(rules, conditions, held, filters))
@@ -246,15 +253,31 @@ def _observations(
     told = []
     for condition in conditions:
         feature = rules.by_name[condition.feature or ""]
-        value, threshold = (
-            f"toInt64(least(toInt256(ifNull({one}, 0)), toInt256('9223372036854775807')))"
-            for one in (f"value_{numbers[feature.feature]}", _threshold(condition, numbers))
-        )
+        value = _long(f"ifNull(value_{numbers[feature.feature]}, 0)")
+        threshold = _long(_threshold(condition, numbers))
         told.append(f"(toUInt8({held[id(condition)]}), ('{feature.observed}', {value}, {threshold}, '{feature.unit}'))")
     kind = "Array(Tuple(name String, value Int64, threshold Int64, unit String))"
     if not told:
         return f"[]::{kind}"
     return f"CAST(arrayMap(one -> one.2, arrayFilter(one -> one.1, [{', '.join(told)}])), '{kind}')"
+
+
+def _judged(rules: RuleSet, conditions: Iterable[Condition], held: dict[int, str], numbers: dict[str, int]) -> str:
+    """Return an array of what each condition looked at, and then of what stands behind `of`."""
+    of = dict.fromkeys(condition.of for condition in conditions if condition.of)
+    told = [(one.feature or "", held[id(one)], _threshold(one, numbers)) for one in conditions]
+    told += [(name, "0", "0") for name in of]
+    parts = []
+    for name, holds, threshold in told:
+        feature, value = rules.by_name[name], f"value_{numbers[name]}"
+        known = f"if(isNull({value}), NULL, toNullable({_long(f'assumeNotNull({value})')}))"
+        parts.append(f"(toUInt8({holds}), '{feature.observed}', {known}, {_long(threshold)}, '{feature.unit}')")
+    kind = "Array(Tuple(holds UInt8, name String, value Nullable(Int64), threshold Int64, unit String))"
+    return f"CAST([{', '.join(parts)}], '{kind}')"
+
+
+def _long(number: str) -> str:
+    return f"toInt64(least(toInt256({number}), toInt256('9223372036854775807')))"
 
 
 def _evidence(

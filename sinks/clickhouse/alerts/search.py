@@ -45,12 +45,14 @@ def search(
     sought: Sequence[Sought],
     tell: Callable[[Step], None],
     piece_rows: int = PIECE_ROWS,
+    only: str = "",
 ) -> list[float]:
     """Fill the table `found`, whose `place` is that of the rule in `sought`; return the seconds that each rule took.
 
     What all share, reading and settling, is shared out evenly. run: does a statement in the session.
+    only: a table of the session with the owners that are looked at (see `Settled`).
     """
-    settled, taken_s = Settled(run, piece_rows), [0.0] * len(sought)
+    settled, taken_s = Settled(run, piece_rows, only), [0.0] * len(sought)
     run(_FOUND)
     for subject in SUBJECTS:
         own = [place for place, one in enumerate(sought) if one.rule.subject == subject]

@@ -75,10 +75,16 @@ class Sought(NamedTuple):
 
 
 class Settled:
-    """The settled postings of one session. run: does a statement in it, and returns the rows of its answer."""
+    """The settled postings of one session. run: does a statement in it, and returns the rows of its answer.
 
-    def __init__(self, run: Callable[[str], Sequence[Sequence[object]]], piece_rows: int = PIECE_ROWS) -> None:
+    only: a table of the session with the owners (columns subject, owner) that are looked at; none: all.
+    """
+
+    def __init__(
+        self, run: Callable[[str], Sequence[Sequence[object]]], piece_rows: int = PIECE_ROWS, only: str = ""
+    ) -> None:
         self._run = run
+        self._only = only
         self._piece_rows = piece_rows
         self._spans = self._owner = ""
         for statement in _TABLES.split(";"):
@@ -88,6 +94,8 @@ class Settled:
         """Return the pieces of all that rules about a subject may look at. sought: all of them are about it."""
         self._owner = "iin" if subject == "person" else "instrument_hash"
         self._spans = _spans(sought)
+        if self._only:
+            self._spans += f" AND {self._owner} IN ({owners_of(self._only, subject)})"
         parts = {"size": self._piece_rows, "spans": self._spans}
         if subject == "person":
             self._run("TRUNCATE TABLE pieces")
@@ -114,6 +122,11 @@ class Settled:
             f"INSERT INTO {TABLE} WITH {looked_at}\nSELECT {_COLUMNS} FROM looked_at"
             " LIMIT 1 BY iin, at_ms, entry_id, revision"
         )
+
+
+def owners_of(table: str, subject: Subject) -> str:
+    """Return a statement that gives the owners of a subject in a table of owners."""
+    return f"SELECT owner FROM {table} WHERE subject = '{subject}'"  # noqa: S608 - our own
 
 
 def whole_buckets(rule: Rule, first_ms: int | None) -> int | None:

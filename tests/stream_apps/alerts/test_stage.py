@@ -416,7 +416,14 @@ def test_million_taken_back_after_months_is_left_to_the_nightly_run_however_poll
     right = Arrival(told.posting._replace(revision=1, amount=THRESHOLD + 1), later)
     for poll in cut([told, clock, taken, clock, right], cuts):
         run.feed(poll)
-    assert [(record["status"], record["revision"]) for record in run.records()] == [("OPEN", 1), ("OPEN", 1)]
+    assert [(record["status"], record["revision"]) for record in run.records()] == [("OPEN", 1)]
+
+
+def test_million_that_comes_late_by_a_correction_is_told_at_once() -> None:
+    """What was refused and put right, or booked on another person, was never told before."""
+    later, run = NOW_MS + 60 * DAY_MS, Run()
+    run.feed([(0, Arrival(winning(0, THRESHOLD, NOW_MS).posting._replace(revision=1), later))])
+    assert [(record["status"], record["revision"]) for record in run.records()] == [("OPEN", 1)]
 
 
 @pytest.mark.parametrize(("clock_ms", "rules"), [(-1, ["WIN_STRUCTURED"]), (0, [])])

@@ -39,7 +39,8 @@ def arrivals(arriving: list[tuple[bytes, int, int, int, int]], first_offset: int
     ]
     persons = [person for person, *_ in arriving]
     columns = columns_of(persons, winnings)
-    return Arrivals(persons, columns, PROGRAM.bits(columns.facts), np.full(len(winnings), NOW_MS), NOW_MS)
+    now_ms = np.full(len(winnings), NOW_MS)
+    return Arrivals(persons, columns, PROGRAM.bits(columns.facts), now_ms, now_ms, NOW_MS)
 
 
 def outcomes(polls: list[list[tuple[bytes, int, int, int, int]]]) -> list[list[Outcome]]:

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure codec, client, look-ups and each part of the line; print them beside their yardsticks.
+"""`python -m bench`: measure codec, client, look-ups, rules and each part of the line, beside their yardsticks.
 
 Reads     nothing: it makes its events, its broker and its ClickHouse
 Writes    a table on stdout
@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.alerts import measure_alerts
 from bench.client import measure_client
 from bench.codec import measure_codec
 from bench.line import EVENTS, measure_line
@@ -26,6 +27,7 @@ def main() -> None:
             *measure_codec(),
             *measure_client(Path(folder)),
             *measure_restrictions(),
+            *measure_alerts(),
             *measure_line(Path(folder), events),
         ]
     rows = [

@@ -1,6 +1,7 @@
 """A simulation through intake, totals and alerts in this process, and into ClickHouse as the loader writes it.
 
 Reads     a `Plan`; a database that is migrated and empty
+Returns   `ledger_polls`: what totals writes, poll by poll
 Writes    tables ledger, rejected, receipts, alerts, and the roll-ups by their feeds
 Promises  rows that the stages' own code has made, in blocks that the loader's own code has cut; the same plan gives the
           same rows; no broker. Messages are received soon after they occur; now and then a stream is cut off for hours,
@@ -36,12 +37,12 @@ from esep.stream_apps.totals.stage import TotalsStage
 from esep.topics import ACCEPTED, ALERTS, LEDGER, REJECTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from esep.producers.simulate.plan import Plan
     from esep.settings import Settings
 
-_Written = list[tuple[bytes | None, bytes | None]]  # Keys and values of records.
+Written = list[tuple[bytes | None, bytes | None]]  # Keys and values of records.
 POLL = 20_000  # Messages of one poll, as ESEP_POLL_RECORDS_MAX.
 _LEDGER_PARTITIONS = 4
 _LAG_MS, _LAG_SPREAD = 700.0, 0.6  # From occurring to receipt: half of all within the first.
@@ -50,12 +51,12 @@ _CUT_MS, _CUT_SHARE = 6 * 3_600_000, 0.02  # For so long a stream is cut off, in
 
 @dataclass
 class _Hop:
-    """A stage with the states of its partitions, and where its next record of each partition lies."""
+    """A stage with the states of its partitions."""
 
     stage: Any
     states: dict[TopicPartition, PartitionState[Any]] = field(default_factory=dict)
 
-    def take(self, batches: list[Batch]) -> dict[TopicPartition, _Written]:
+    def take(self, batches: list[Batch]) -> dict[TopicPartition, Written]:
         """Process a poll; return what it writes, by target."""
         for one in batches:
             self.states.setdefault(one.source, PartitionState(Position(0), self.stage.empty(one.source)))
@@ -63,7 +64,7 @@ class _Hop:
         self.stage.settle(self.states, result.changes)
         for source, position in result.positions.items():
             self.states[source] = PartitionState(position, self.states[source].data)
-        written = defaultdict[TopicPartition, _Written](list)
+        written = defaultdict[TopicPartition, Written](list)
         for write in result.outputs:
             written[write.target] += zip(write.keys, write.values, strict=True)
         return written
@@ -77,7 +78,7 @@ def load_simulation(settings: Settings, plan: Plan) -> int:
         for poll in _polls(plan):
             made = intake.take(poll)
             for topic, hop in behind.items():
-                batches = [_batch(one, ends[one], rows) for one, rows in made.items() if one.topic == topic]
+                batches = batches_of(made, topic, ends)
                 made.update(hop.take(batches) if batches else {})
             postings += sum(len(rows) for target, rows in made.items() if target.topic == LEDGER)
             _load(store, made, ends)
@@ -86,12 +87,29 @@ def load_simulation(settings: Settings, plan: Plan) -> int:
     return postings
 
 
-def _batch(source: TopicPartition, first: int, rows: _Written) -> Batch:
-    keys, values = ([*column] for column in zip(*rows, strict=True))
-    return Batch(source, list(range(first, first + len(rows))), [0] * len(rows), keys, values)
+def ledger_polls(plan: Plan) -> Iterator[list[Batch]]:
+    """Yield the ledger of a simulation, what one poll of intake leads to at a time."""
+    ends = defaultdict[TopicPartition, int](int)
+    intake, totals = _Hop(_intake(plan)), _Hop(TotalsStage())
+    for poll in _polls(plan):
+        accepted = batches_of(intake.take(poll), ACCEPTED, ends)
+        ledger = batches_of(totals.take(accepted), LEDGER, ends) if accepted else []
+        yield ledger
+        ends.update((one.source, one.next_offset) for one in (*accepted, *ledger))
 
 
-def _load(store: Store, made: dict[TopicPartition, _Written], ends: defaultdict[TopicPartition, int]) -> None:
+def batches_of(made: Mapping[TopicPartition, Written], topic: str, ends: Mapping[TopicPartition, int]) -> list[Batch]:
+    """Return what was written to a topic as batches to read. ends: the next offset of each target."""
+    batches = []
+    for target, rows in made.items():
+        if target.topic == topic:
+            keys, values = ([*column] for column in zip(*rows, strict=True))
+            offsets = range(ends[target], ends[target] + len(rows))
+            batches.append(Batch(target, list(offsets), [0] * len(rows), keys, values))
+    return batches
+
+
+def _load(store: Store, made: dict[TopicPartition, Written], ends: defaultdict[TopicPartition, int]) -> None:
     """Insert what has a table, a block per month; ends: the next offset of each target, moved on."""
     for target, rows in made.items():
         first = ends[target]

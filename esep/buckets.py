@@ -1,7 +1,7 @@
 """Calendar buckets: the Almaty day, ISO week or month by which the alerts of a rule are told apart.
 
 Reads     instants, UTC, ms
-Returns   the buckets that instants fall into, each with its name and span; the first day of a bucket by its name
+Returns   the bucket that an instant falls into, with its name and span; the first day of a bucket by its name
 Promises  buckets of a kind follow each other without gap or overlap; the name alone says which kind it is; days are
           Almaty's (DESIGN §7; J127-17)
 """
@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from esep.clock import ALMATY, almaty_day_of, to_ms
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 Calendar = Literal["day", "week", "month"]
+_HOUR_MS = 3_600_000
 DAYS_MAX: dict[Calendar, int] = {"day": 1, "week": 7, "month": 31}
 
 
@@ -36,16 +34,13 @@ class Bucket(NamedTuple):
     span: Span
 
 
-def buckets(kind: Calendar, first_ms: int, last_ms: int) -> Iterator[Bucket]:
-    """Yield the buckets from that of one instant to that of another.
+def bucket_of(kind: Calendar, instant_ms: int) -> Bucket:
+    """Return the bucket of an instant.
 
-    >>> [bucket.name for bucket in buckets("week", 1_767_207_599_999, 1_767_207_600_000 + 5 * 86_400_000)]
-    ['2026-W01', '2026-W02']
+    >>> [bucket_of(kind, 1_767_207_600_000).name for kind in DAYS_MAX]
+    ['2026-01-01', '2026-W01', '2026-01']
     """
-    start, last = _start(kind, almaty_day_of(first_ms)), almaty_day_of(last_ms)
-    while start <= last:
-        yield _bucket(kind, start)
-        start = _start(kind, start + timedelta(days=DAYS_MAX[kind]))
+    return _bucket_of_hour(kind, instant_ms // _HOUR_MS)
 
 
 def first_day_of(name: str) -> date:
@@ -69,6 +64,12 @@ def _start(kind: Calendar, day: date) -> date:
     if kind == "week":
         return day - timedelta(days=day.weekday())
     return day.replace(day=1) if kind == "month" else day
+
+
+@lru_cache(maxsize=10_000)
+def _bucket_of_hour(kind: Calendar, hour: int) -> Bucket:
+    """Return the bucket of all instants of an hour: midnight in Almaty is a whole hour of UTC."""
+    return _bucket(kind, _start(kind, almaty_day_of(hour * _HOUR_MS)))
 
 
 @lru_cache(maxsize=1000)

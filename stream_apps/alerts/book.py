@@ -13,16 +13,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
-from esep.buckets import buckets
+from esep.buckets import bucket_of
 from esep.stream_apps.alerts.series import Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from esep.buckets import Bucket, Calendar, Span
-    from esep.rules import Condition
     from esep.stream_apps.alerts.columns import Posting
-    from esep.stream_apps.alerts.program import Compiled
+    from esep.stream_apps.alerts.program import Compiled, Test
+
+
+_ANSWERS_MAX = 16  # Kept at a time: each posting is held against all of them.
 
 
 class Observed(NamedTuple):
@@ -56,6 +58,9 @@ class Book:
         self._found: dict[Span, Found | None] = {}  # Answers to what was asked.
         self._begin(sorted(postings))
 
+    def __len__(self) -> int:
+        return len(self._order)
+
     def add(self, posting: Posting) -> None:
         """Book a posting, or take back what it takes back; a posting that is here already changes nothing."""
         what = _what(posting)
@@ -72,33 +77,35 @@ class Book:
     def first(self, span: Span) -> Found | None:
         """Return what the first posting of a span, in total order, that fulfils the rule is found with.
 
-        As long as the answer cannot have changed it is the same object.
+        As long as the answer cannot have changed it is the same object, unless many others were asked for since.
         """
         if span not in self._found:
+            if len(self._found) >= _ANSWERS_MAX:
+                del self._found[next(iter(self._found))]
             self._found[span] = self._search(span.start_ms, span.end_ms, ())
         return self._found[span]
 
     def touched(self, posting: Posting, calendar: Calendar) -> Iterator[Bucket]:
         """Yield the buckets whose answer a posting that came or left can have changed: its own, and of later events."""
         end_ms = posting.occurred_ms + max(self._compiled.span_ms, 1)
-        (bucket,) = buckets(calendar, posting.occurred_ms, posting.occurred_ms)
+        bucket = bucket_of(calendar, posting.occurred_ms)
         yield bucket
         place = bisect_left(self._events, (bucket.span.end_ms,))
         while place < len(self._events) and self._events[place].occurred_ms < end_ms:
-            at_ms = self._events[place].occurred_ms
-            (bucket,) = buckets(calendar, at_ms, at_ms)
+            bucket = bucket_of(calendar, self._events[place].occurred_ms)
             yield bucket
             place = bisect_left(self._events, (bucket.span.end_ms,), place)
 
     def judged(self, event: Posting) -> Found:
         """Return what is observed at an event, whether it fulfils the rule or not; only what holds has evidence."""
         observed, evidence = [], {event}
-        for condition in self._conditions():
-            observed.append(self._observed(condition, event))
+        tests = [test for alternatives in self._compiled.tests for test in alternatives]
+        for test in tests:
+            observed.append(self._observed(test, event))
             if observed[-1].holds:
-                for name in filter(None, (condition.feature, condition.of)):
+                for name in filter(None, (test.feature, test.of)):
                     evidence.update(self._values[name].evidence(event))
-        behind = {condition.of: None for condition in self._conditions() if condition.of}
+        behind = {test.of: None for test in tests if test.of}
         others = tuple(self._told(name, event) for name in behind if name)
         return Found(event, tuple(sorted(evidence)), tuple(observed), others)
 
@@ -113,9 +120,6 @@ class Book:
         self._events = [one for one in self._order if one.bits & self._compiled.event_bit]
         for values in self._values.values():
             values.begin([one for one in self._order if one.bits & values.bit])
-
-    def _conditions(self) -> Iterator[Condition]:
-        return (condition for condition, _ in self._compiled.rule.conditions())
 
     def _take_back(self, posting: Posting) -> None:
         place = bisect_left(self._order, (posting.occurred_ms, posting.entry_id))
@@ -152,21 +156,32 @@ class Book:
         return None
 
     def _fulfils(self, event: Posting) -> bool:
-        return all(
-            any(self._observed(one, event).holds for one in condition.alternatives)
-            for condition in self._compiled.rule.when
-        )
+        for alternatives in self._compiled.tests:
+            for test in alternatives:
+                if self._holds(test, event):
+                    break
+            else:
+                return False
+        return True
 
-    def _observed(self, condition: Condition, event: Posting) -> Observed:
-        feature, _ = self._compiled.features[condition.feature or ""]
-        value, threshold, holds = self._values[feature.feature].at(event), condition.limit, True
-        if condition.of is not None:
-            whole = self._values[condition.of].at(event) or 0
-            threshold, holds = threshold * whole, whole > 0
-        at_least = condition.at_least is not None
-        holds = holds and value is not None and (value >= threshold if at_least else value <= threshold)
-        whole_threshold = -(-threshold.numerator // threshold.denominator) if at_least else int(threshold)
-        return Observed(feature.observed, value, whole_threshold, feature.unit, holds)
+    def _holds(self, test: Test, event: Posting) -> bool:
+        value, needed = self._values[test.feature].at(event), test.numerator
+        if value is None:
+            return False
+        if test.of is not None:
+            whole = self._values[test.of].at(event) or 0
+            if whole <= 0:
+                return False
+            needed *= whole
+        return value * test.denominator >= needed if test.at_least else value * test.denominator <= needed
+
+    def _observed(self, test: Test, event: Posting) -> Observed:
+        feature, _ = self._compiled.features[test.feature]
+        whole = 1 if test.of is None else self._values[test.of].at(event) or 0
+        needed = test.numerator * whole
+        threshold = -(-needed // test.denominator) if test.at_least else needed // test.denominator
+        value, holds = self._values[test.feature].at(event), self._holds(test, event)
+        return Observed(feature.observed, value, threshold, feature.unit, holds)
 
     def _told(self, name: str, event: Posting) -> Observed:
         feature, _ = self._compiled.features[name]

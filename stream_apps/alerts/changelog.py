@@ -80,7 +80,7 @@ def restore(data: AlertsData, keys: Sequence[bytes], values: Sequence[bytes | No
         raise InvariantBroken("The changelog of alerts holds a record of no known kind.")
     heads = _heads(gone[b"s"])
     data.postings.drop_days(slots_of(heads["person"], heads["day"]))
-    data.postings.put(_postings(put[b"s"]))
+    data.put(_postings(put[b"s"]))
     for key in gone[b"e"]:
         data.entries.pop(_entry_key(key), None)
     for key in gone[b"a"]:

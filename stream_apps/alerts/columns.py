@@ -10,11 +10,11 @@ A day here is 24 hours of UTC+5, whatever the law says of clocks: a window of 24
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
+import polars as pl
 
 from esep.rules import DAY_MS, KINDS
 from esep.stream_apps.poll import PERSON_KEY_BYTES, PERSON_WORDS, person_words
@@ -83,14 +83,17 @@ class Columns:
         return [buffer[start:end] for start, end in zip((ends - self.lengths).tolist(), ends.tolist(), strict=True)]
 
     def words(self, field: str) -> np.ndarray:
-        """Return a number (uint64) for each posting's organizer_bin or `linked`: equal for equal ones."""
-        starts = (self.facts["entry_length"] + self.facts["wager_length"].astype(np.int64)).tolist()
+        """Return a number (uint64) for each posting's organizer_bin, wager_id or `linked`: equal for equal ones."""
         texts = self.own_texts()
         if field == "organizer_bin":
             values = [text.partition(b"/")[0] for text in texts]
         else:
-            values = [text[start:] for text, start in zip(texts, starts, strict=True)]
-        return np.frombuffer(b"".join(blake2b(value, digest_size=8).digest() for value in values), "<u8")
+            middles = self.facts["entry_length"].astype(np.int64)
+            ends = middles + self.facts["wager_length"]
+            spans = (middles, ends) if field == "wager_id" else (ends, self.lengths)
+            cuts = zip(texts, *(span.tolist() for span in spans), strict=True)
+            values = [text[start:end] for text, start, end in cuts]
+        return pl.Series(values, dtype=pl.Binary).hash().to_numpy()
 
     def taken(self, places: np.ndarray) -> Columns:
         """Return the postings at these places, ascending."""

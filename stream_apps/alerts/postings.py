@@ -1,7 +1,7 @@
-"""The postings that a partition remembers, found by person and day, and how far each person may have come.
+"""The postings that a partition remembers, found by person and day.
 
 Reads     `Columns` of postings; slots (person and day)
-Returns   `Postings`: a bound per rule, and the postings themselves where somebody looks closer
+Returns   `Postings`
 Promises  about 170 bytes a posting; a slot is dropped whole (box: alerts)
 
 The postings of a slot form a list through `_next`.
@@ -9,16 +9,10 @@ The postings of a slot form a list through `_next`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from esep.stream_apps.alerts.columns import FACTS, SLOT_WORDS, Columns, cut_out, days_of
-from esep.stream_apps.alerts.reach import Reach
 from esep.stream_apps.key_index import KeyIndex, grown
-
-if TYPE_CHECKING:
-    from esep.stream_apps.alerts.program import Program
 
 _PLACES = np.dtype([("slot", "<i4"), ("text_end", "<i8")])
 _COMPACT_ROWS_MIN = 10_000  # Below this, dropped rows are not worth the work.
@@ -27,11 +21,10 @@ _DROPPED = -1  # Slot of a row that was dropped.
 
 
 class Postings:
-    """The postings of one input partition. reaches: of each rule with a window, one for each of its anchors."""
+    """The postings of one input partition. last_day: none of them is of a later day."""
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self.reaches = tuple(tuple(map(Reach, compiled.anchors)) for compiled in program.window_rules)
+    def __init__(self) -> None:
+        self.last_day = 0
         self._slots = KeyIndex(SLOT_WORDS)
         self._head = np.zeros(1, np.int32)  # Per slot the first row.
         self._next = np.zeros(1, np.int32)
@@ -46,17 +39,13 @@ class Postings:
     def nbytes(self) -> int:
         """Bytes held, room to grow included."""
         arrays = (self._head, self._next, self._facts, self._places, self._texts)
-        reaches = sum(reach.nbytes for of_rule in self.reaches for reach in of_rule)
-        return self._slots.nbytes + reaches + sum(array.nbytes for array in arrays)
+        return self._slots.nbytes + sum(array.nbytes for array in arrays)
 
     def put(self, columns: Columns) -> None:
         """Add postings; each stands here once only."""
         if not len(columns):
             return
-        bits = self._program.bits(columns.facts)
-        for of_rule in self.reaches:
-            for reach in of_rule:
-                reach.add(columns, bits)
+        self.last_day = max(self.last_day, int(days_of(columns.slots).max()))
         slot = self._slots.add(columns.slots)
         self._head = grown(self._head, len(self._slots))
         first, end = self._end, self._end + len(slot)
@@ -87,14 +76,22 @@ class Postings:
         """Return the postings of slots, given by number."""
         return self._columns(self._listed(numbers))
 
-    def drop(self, numbers: np.ndarray) -> None:
-        """Forget the postings of slots, given by number; numbers mean others afterwards."""
+    def all(self) -> Columns:
+        """Return all postings."""
+        return self._columns(np.flatnonzero(self._places["slot"][1 : self._end] != _DROPPED) + 1)
+
+    def drop(self, numbers: np.ndarray) -> bool:
+        """Forget the postings of slots, given by number; if that made it begin anew, numbers mean others afterwards."""
         rows = self._listed(numbers)
         self._dropped += len(rows)
         self._places["slot"][rows] = _DROPPED
         self._head[numbers] = _NONE
-        if self._dropped > max(_COMPACT_ROWS_MIN, len(self)):
-            self._compact()
+        begins_anew = self._dropped > max(_COMPACT_ROWS_MIN, len(self))
+        if begins_anew:
+            left = Postings()
+            left.put(self.all())
+            vars(self).update(vars(left))
+        return begins_anew
 
     def drop_days(self, slots: np.ndarray) -> None:
         """Forget the postings of these persons and days."""
@@ -125,9 +122,3 @@ class Postings:
         lengths = places["text_end"] - starts
         texts, slots = cut_out(self._texts, starts, lengths), self._slots.keys[places["slot"]]
         return Columns(slots, self._facts[numbers], texts, lengths)
-
-    def _compact(self) -> None:
-        """Begin anew with the rows that are left."""
-        left = Postings(self._program)
-        left.put(self._columns(np.flatnonzero(self._places["slot"][1 : self._end] != _DROPPED) + 1))
-        vars(self).update(vars(left))

@@ -1,20 +1,17 @@
-"""The rules that are LIVE, compiled for the stream: filters as bits, windows, and how to see who is far from them.
+"""The rules that are LIVE, compiled for the stream: filters as bits, windows, conditions in whole numbers, bounds.
 
 Reads     a `RuleSet`; whether the rules about persons or about means of payment are asked for
 Returns   `Program`: what the stage has to look at and to remember
-Promises  a pure function of the rules; a posting that passes no filter of the program is of no use to any rule, and a
-          person who is below an anchor of a rule cannot fulfil it (box: alerts)
+Promises  a pure function of the rules; a posting that passes no filter of the program is of no use to any rule (box:
+          alerts)
 
-A rule without windows that has a bucket for each entry looks at entries one by one; all others look at windows. The
-anchors of a rule are conditions that must hold wherever the rule is fulfilled and that only grow while nothing is
-forgotten: the first of `when` that is a sum or a number with a lower limit, and that there is an event at all. What
-was ever booked for a person within a window's length around a posting is more than any window that holds it.
+A rule without windows that has a bucket for each entry looks at entries one by one; all others look at windows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,43 +19,35 @@ import polars as pl
 from esep.clock import ALMATY
 from esep.errors import FileUnusable
 from esep.rules import DAY_MS, KINDS, LATENESS_MS
+from esep.stream_apps.alerts.bounds import bounds_of
 from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from esep.rules import Feature, Filter, Range, Rule, RuleSet, Subject, Texts
+    from esep.rules import Condition, Feature, Filter, Range, Rule, RuleSet, Subject, Texts
+    from esep.stream_apps.alerts.bounds import Bounds
     from esep.stream_apps.alerts.columns import Posting
 
-Measure = Literal["sum", "count", "organizer_bin", "instrument_hash", "iin"]
-_MEASURES: dict[tuple[str, str | None], Measure] = {
-    ("sum", "amount_tiyn"): "sum",
-    ("count", None): "count",
-    ("distinct", "organizer_bin"): "organizer_bin",
-    ("distinct", "instrument_hash"): "instrument_hash",
-    ("distinct", "iin"): "iin",
-}
 _FILTERS_MAX = 62  # One bit each in a signed number of 64.
 _KIND_MASK = HAS_INSTRUMENT - 1
 
 
-class Anchor(NamedTuple):
-    """What must be reached within `period_ms` by the postings that pass `bit`.
+class Test(NamedTuple):
+    """A condition in whole numbers: value * denominator against numerator, or against numerator * value of `of`."""
 
-    measure: sum of their amounts (tiyn), their count, or how many different values of a field they have.
-    """
-
-    bit: int
-    measure: Measure
-    limit: int
-    period_ms: int
+    feature: str
+    of: str | None
+    numerator: int
+    denominator: int
+    at_least: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A rule for the stream. bits: of all its filters. features: by name, each with its bit.
 
-    span_ms: the longest window. since_ms: what occurred before does not count.
+    span_ms: the longest window. since_ms: what occurred before does not count. tests: of each, one has to hold.
     """
 
     rule: Rule
@@ -66,7 +55,8 @@ class Compiled:
     event_bit: int
     bits: int
     span_ms: int
-    anchors: tuple[Anchor, ...]
+    bounds: Bounds
+    tests: tuple[tuple[Test, ...], ...]
     since_ms: int
 
     def sees(self, occurred_ms: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -96,11 +86,12 @@ class Program:
         """Whether there is no rule to look at anything for."""
         return not (self.entry_rules or self.window_rules)
 
-    def bits(self, facts: np.ndarray) -> np.ndarray:
-        """Return for each posting the filters that it passes, as bits of an int64."""
+    def bits(self, facts: np.ndarray, asked: int = -1) -> np.ndarray:
+        """Return for each posting the filters that it passes, as bits of an int64. asked: those to look at."""
         bits = np.zeros(len(facts), np.int64)
         for number, one in enumerate(self.filters):
-            bits |= passes(one, facts).astype(np.int64) << number
+            if asked >> number & 1:
+                bits |= passes(one, facts).astype(np.int64) << number
         return bits
 
     def with_bits(self, postings: Sequence[Posting]) -> list[Posting]:
@@ -149,24 +140,16 @@ def _compiled(rules: RuleSet, rule: Rule, bits: dict[Filter, int]) -> Compiled:
         event_bit=bits[rule.event],
         bits=int(np.bitwise_or.reduce([bits[one] for one in _filters(rules, rule)])),
         span_ms=span_ms,
-        anchors=tuple(_anchors(rules, rule, bits, max(span_ms, DAY_MS))),
+        bounds=bounds_of(rules, rule, bits),
+        tests=tuple(tuple(map(_test, condition.alternatives)) for condition in rule.when),
         since_ms=rule.since_ms,
     )
 
 
-def _anchors(rules: RuleSet, rule: Rule, bits: dict[Filter, int], period_ms: int) -> Iterator[Anchor]:
-    """Yield the first condition that only grows, and that there is an event where this says more."""
-    for condition in rule.when:
-        feature = rules.by_name.get(condition.feature or "")
-        if feature is None or condition.at_least is None or condition.of is not None or condition.limit < 1:
-            continue
-        measure = _MEASURES.get((feature.aggregate, feature.field))
-        if measure is not None:
-            yield Anchor(bits[feature.filter], measure, int(condition.limit), period_ms)
-            if feature.filter == rule.event:
-                return
-            break
-    yield Anchor(bits[rule.event], "count", 1, period_ms)
+def _test(condition: Condition) -> Test:
+    limit = condition.limit
+    at_least = condition.at_least is not None
+    return Test(condition.feature or "", condition.of, limit.numerator, limit.denominator, at_least)
 
 
 def passes(one: Filter, facts: np.ndarray) -> np.ndarray:

@@ -52,7 +52,7 @@ class Series:
         if not self._sums:
             self._sums = tuple([0] for _ in self._weighs)
             self._add_up(0)
-        return tuple(sums[end] - sums[start] for sums in self._sums)
+        return tuple([sums[end] - sums[start] for sums in self._sums])
 
     def postings(self, start: int, end: int) -> list[Posting]:
         """Return the postings at these places."""
@@ -71,7 +71,7 @@ class Values:
     def __init__(self, feature: Feature, bit: int) -> None:
         self._feature, self.bit = feature, bit
         self._series: dict[_Key, Series] = {}
-        self._parts = (feature.field,) if feature.aggregate == "distinct" else feature.key
+        self._parts = (feature.field or "",) if feature.aggregate == "distinct" else feature.key
         self._weighs: tuple[Callable[[Posting], int], ...] = {
             "sum": (_amount if feature.field == "amount_tiyn" else _return,),
             "mean": (_amount, _amount_at_odds),
@@ -104,10 +104,11 @@ class Values:
         """Return the value at an event; None is the mean of nothing."""
         if not self._feature.window:
             return self._of_event(event)
-        windows = [(series, *series.window(event, self._feature.window)) for series in self._asked(event)]
         if self._feature.aggregate == "distinct":
-            return sum(1 for _, start, end in windows if end > start)
-        sums = windows[0][0].sums(*windows[0][1:]) if windows else (0, 0)
+            windows = (series.window(event, self._feature.window) for series in self._series.values())
+            return sum(1 for start, end in windows if end > start)
+        series = self._series.get(self._key(event))
+        sums = series.sums(*series.window(event, self._feature.window)) if series else (0, 0)
         return _mean(sums) if self._feature.aggregate == "mean" else sums[0]
 
     def evidence(self, event: Posting) -> list[Posting]:
@@ -132,7 +133,7 @@ class Values:
         return [] if series is None else [series]
 
     def _key(self, posting: Posting) -> _Key:
-        return tuple(_TEXTS[part](posting) for part in self._parts if part is not None)
+        return tuple([_TEXTS[part](posting) for part in self._parts]) if self._parts else ()
 
 
 def _one(_: Posting) -> int:

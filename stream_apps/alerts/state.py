@@ -9,6 +9,7 @@ Where a program is about means of payment, a person key here is the key of one o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from esep.buckets import first_day_of
 from esep.stream_apps.alerts.columns import Columns, Posting, day_of
 from esep.stream_apps.alerts.postings import Postings
 from esep.stream_apps.alerts.program import Program
+from esep.stream_apps.alerts.reach import Reach
+from esep.stream_apps.alerts.shelf import BookKey, Shelf, Shelved
 
 SWEEP_SLOTS_MAX = 10_000  # Persons and days dropped with one poll: some megabytes of tombstones at the most.
 EntryKey = tuple[bytes, str]  # Person key and entry id.
@@ -69,13 +72,17 @@ class Sweep(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What a poll changes. postings: the new ones. entries, alerts: the new content of each that changes."""
+    """What a poll changes. postings: the new ones. entries, alerts: the new content of each that changes.
+
+    books: those that were open, to be kept.
+    """
 
     clock_ms: int
     sweep: Sweep
     postings: Columns
     entries: dict[EntryKey, Entry]
     alerts: dict[AlertKey, AlertState]
+    books: Mapping[BookKey, Shelved]
 
 
 @dataclass(slots=True)
@@ -84,19 +91,22 @@ class AlertsData:
 
     clock_ms: the latest received_at. swept_day: all before it is gone. postings: those that rules with windows look at,
     kept by when they occurred. entries: those that rules look at one by one, kept by when they arrived, since each of
-    them is to be told, however late. alerts: what was last said of each person, rule and bucket of the calendar.
+    them is to be told, however late. alerts: what was last said of each person, rule and bucket of the calendar. reach,
+    shelf: what spares work and decides nothing, so that neither is in the changelog and both may be ahead of a commit.
     """
 
     program: Program
     clock_ms: int = 0
     swept_day: int = 0
-    postings: Postings = field(init=False)
+    postings: Postings = field(default_factory=Postings, init=False)
+    reach: Reach = field(init=False)
+    shelf: Shelf = field(default_factory=Shelf, init=False)
     entries: dict[EntryKey, Entry] = field(default_factory=dict)
     alerts: dict[AlertKey, AlertState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin without postings."""
-        self.postings = Postings(self.program)
+        self.reach = Reach([compiled.bounds for compiled in self.program.window_rules])
 
     def first_day_kept(self, clock_ms: int) -> int:
         """Return the first day of UTC+5 whose postings still matter at a clock."""
@@ -111,17 +121,26 @@ class AlertsData:
         alerts = [key for key in self.alerts if first_day_of(key.bucket).toordinal() - _EPOCH_DAY < day]
         return Sweep(day, self.postings.past(day, SWEEP_SLOTS_MAX), entries, alerts)
 
+    def put(self, postings: Columns) -> None:
+        """Add postings that were changes of a poll before."""
+        self.postings.put(postings)
+        self.reach.add(postings, self.program.bits(postings.facts))
+
     def apply(self, changes: Changes) -> None:
-        """Make the changes of a poll."""
+        """Make the changes of a poll; who worked them out has added the postings to `reach`."""
         self.clock_ms = changes.clock_ms
         sweep = changes.sweep
         for entry in sweep.entries:
             del self.entries[entry]
         for alert in sweep.alerts:
             del self.alerts[alert]
-        self.postings.drop(sweep.slots)
+        self.postings.put(changes.postings)
+        if self.postings.drop(sweep.slots):
+            left = self.postings.all()
+            self.reach = Reach([compiled.bounds for compiled in self.program.window_rules])
+            self.reach.add(left, self.program.bits(left.facts))
         if sweep.day is not None and len(sweep.slots) < SWEEP_SLOTS_MAX:
             self.swept_day = sweep.day
-        self.postings.put(changes.postings)
         self.entries.update(changes.entries)
         self.alerts.update(changes.alerts)
+        self.shelf.put(changes.books)

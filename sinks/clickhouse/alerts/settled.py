@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from esep.buckets import buckets
+from esep.buckets import bucket_of
 from esep.sinks.clickhouse.alerts.reach_sql import owners_sql
 from esep.sinks.clickhouse.alerts.rule_sql import in_force_sql, span_of
 
@@ -133,7 +133,7 @@ def whole_buckets(rule: Rule, first_ms: int | None) -> int | None:
     """Return where the bucket begins in which an instant is: what fulfils a rule first in it may come before."""
     if first_ms is None or rule.calendar is None:
         return first_ms
-    return next(buckets(rule.calendar, first_ms, first_ms)).span.start_ms
+    return bucket_of(rule.calendar, first_ms).span.start_ms
 
 
 def _spans(sought: Sequence[Sought]) -> str:

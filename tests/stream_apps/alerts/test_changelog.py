@@ -53,7 +53,7 @@ def test_every_key_and_value_comes_back(
     kept = tuple(leg._replace(wager_id="", linked="") for leg in legs)
     told = {("WIN_THRESHOLD", number): state for number, state in enumerate(of_entry, 1)}
     entries = {(person, ENTRY): Entry(20_000, kept, told)}
-    changes = Changes(clock_ms, live.sweep(), columns_of([person] * 2, legs), entries, alerts)
+    changes = Changes(clock_ms, live.sweep(), columns_of([person] * 2, legs), entries, alerts, {})
     keys, values = records_of(live, changes)
     live.apply(changes)
     restore(again, keys, values)
@@ -84,7 +84,7 @@ def test_records_of_the_first_layout_are_read_and_give_way_to_later_ones() -> No
     assert data.entries == {(b"k" * 16, ENTRY): Entry(20_530, (leg,), told)}
     assert data.alerts == {key: AlertState(1, "OPEN", b"e" * 16)}
     entry, alert = Entry(20_531, (leg,), {}), AlertState(2, "WITHDRAWN", b"f" * 16)
-    later = Changes(9, data.sweep(), columns_of([], []), {(b"k" * 16, ENTRY): entry}, {key: alert})
+    later = Changes(9, data.sweep(), columns_of([], []), {(b"k" * 16, ENTRY): entry}, {key: alert}, {})
     keys, values = records_of(data, later)
     again = AlertsData(PROGRAM)
     restore(again, [*OF_FIRST_LAYOUT, *keys], [*OF_FIRST_LAYOUT.values(), *values])

@@ -9,14 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from esep.rules import DAY_MS, load_rules
+from esep.rules import DAY_MS
 from esep.stream_apps.alerts import postings as module
 from esep.stream_apps.alerts.columns import Posting, columns_of, day_of, slots_of
 from esep.stream_apps.alerts.postings import Postings
-from esep.stream_apps.alerts.program import compile_rules
 from esep.stream_apps.poll import person_words
 
-PROGRAM = compile_rules(load_rules())
 PERSONS = [bytes([number]) * 16 for number in range(3)]
 DAYS = range(20_000, 20_004)
 SLOT = st.tuples(st.sampled_from(PERSONS), st.sampled_from(DAYS))
@@ -35,7 +33,7 @@ def test_slots_hold_what_was_put_and_not_dropped(
     monkeypatch: pytest.MonkeyPatch, compact_rows_min: int, steps: list[object]
 ) -> None:
     monkeypatch.setattr(module, "_COMPACT_ROWS_MIN", compact_rows_min)
-    store, known, offset = Postings(PROGRAM), defaultdict(list), 0
+    store, known, offset = Postings(), defaultdict(list), 0
     for step in steps:
         if isinstance(step, set):
             store.drop_days(slots(sorted(step)))
@@ -60,7 +58,7 @@ def test_slots_hold_what_was_put_and_not_dropped(
 
 
 def test_past_gives_the_oldest_slots_first_and_no_more_than_asked_for() -> None:
-    store, pairs = Postings(PROGRAM), [(person, day) for day in reversed(DAYS) for person in PERSONS]
+    store, pairs = Postings(), [(person, day) for day in reversed(DAYS) for person in PERSONS]
     postings = [Posting(day * DAY_MS, "940140000385/desk-1/1", 0, 1, 5, 0) for _, day in pairs]
     store.put(columns_of([person for person, _ in pairs], postings))
     assert {day_of(one.occurred_ms) for one in store.held(store.past(DAYS[3], 4)).postings()} == {DAYS[0], DAYS[1]}
@@ -69,7 +67,7 @@ def test_past_gives_the_oldest_slots_first_and_no_more_than_asked_for() -> None:
 
 
 def test_posting_takes_at_most_200_bytes() -> None:
-    count, store = 50_000, Postings(PROGRAM)
+    count, store = 50_000, Postings()
     keys = np.random.default_rng(5).integers(0, 2**63, (count, 2), dtype=np.uint64)
     persons = [row.tobytes() for row in keys]
     postings = [Posting(number, f"940140000385/desk-1/{number}", 0, 1, 5, number) for number in range(count)]

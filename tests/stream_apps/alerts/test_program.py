@@ -69,13 +69,12 @@ def test_state_is_kept_as_long_as_a_posting_in_time_can_look_back() -> None:
     assert PROGRAM.kept_ms == max(45 + 90, 45 + 30 + 30) * DAY_MS
 
 
-def test_anchors_are_the_first_condition_that_only_grows_and_an_event() -> None:
-    anchors = {one.rule.rule_id: [anchor[1:] for anchor in one.anchors] for one in PROGRAM.window_rules}
-    assert anchors["WIN_STRUCTURED"] == [("sum", 100_000_000, DAY_MS)]
-    assert anchors["MANY_INSTRUMENTS"] == [("instrument_hash", 2, 30 * DAY_MS)]
-    assert anchors["FAST_RETURN"] == [("sum", 40_000_000, DAY_MS), ("count", 1, DAY_MS)]
-    assert anchors["PAYOUT_OVER_ODDS"] == [("count", 1, 45 * DAY_MS)]
-    assert anchors["DEBTOR"] == [("count", 1, DAY_MS)]
+def test_conditions_are_told_in_whole_numbers() -> None:
+    tests = {one.rule.rule_id: one.tests for one in PROGRAM.window_rules}
+    assert tests["FAST_RETURN"][1] == (("returned_60min", "staked_60min", 4, 5, True),)
+    assert tests["LOW_RISK_TURNOVER"][1] == (("mean_odds_24h", None, 1100, 1, False),)
+    assert [len(alternatives) for alternatives in tests["MANY_INSTRUMENTS"]] == [1, 2]
+    assert tests["DEBTOR"] == ()
 
 
 def test_texts_are_kept_where_a_live_rule_asks_for_them() -> None:

@@ -1,73 +1,164 @@
-"""No window holds more than the bound says."""
+"""Whoever is out of reach fulfils nothing, by a look at every window."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esep.stream_apps.alerts.bounds import DISTINCT, Apart, Bound, Bounds, Measure, What
 from esep.stream_apps.alerts.columns import Posting, columns_of
-from esep.stream_apps.alerts.program import Anchor, Measure
 from esep.stream_apps.alerts.reach import Reach
 
-PERIOD_MS = 1000
+STRETCH_MS = 1000
 PERSONS = [bytes([number]) * 16 for number in range(2)]
 CARDS = ["a" * 64, "b" * 64, ""]
-PUT = st.lists(
-    st.tuples(
+BINS = ["940140000385", "950341000052"]
+FIRST, SECOND = 1, 2  # Filters.
+
+
+class Put(NamedTuple):
+    person: bytes
+    posting: Posting
+
+
+PUTS = st.lists(
+    st.builds(
+        lambda person, at_ms, amount, bits, organizer, card, bet, odds: Put(
+            person,
+            Posting(
+                at_ms, f"{organizer}/d/1", 0, 1 if amount > 0 else -1, amount, 0, 0, odds, 0, bet, card, bits,
+            ),
+        ),
         st.sampled_from(PERSONS), st.integers(-5_000, 5_000), st.sampled_from([5, 7, -7]), st.integers(0, 3),
-        st.sampled_from(["940140000385/d/1", "950341000052/d/1"]), st.sampled_from(CARDS),
+        st.sampled_from(BINS), st.sampled_from(CARDS), st.sampled_from(["x", "y"]), st.sampled_from([1100, 3000]),
     ),
-    max_size=15,
+    max_size=12,
 )  # fmt: skip
+EVENT = Measure(FIRST, "count")
+WHATS: list[What] = ["amount_tiyn", "return_tiyn", "count", "organizer_bin", "instrument_hash"]
 
 
-def told(measure: Measure, counted: list[Posting]) -> int:
-    """Return what a window comes to."""
-    if measure == "sum":
-        return sum(one.amount_tiyn for one in counted)
-    if measure == "count":
-        return len(counted)
-    return len({one.linked if measure == "instrument_hash" else one.organizer_bin for one in counted})
+def counted(measure: Measure, window: list[Posting]) -> list[Posting]:
+    return [one for one in window if one.bits & measure.bit and one.amount_tiyn > 0]
 
 
-@pytest.mark.parametrize("measure", ["sum", "count", "organizer_bin", "instrument_hash"])
-@given(puts=st.lists(PUT, max_size=3), at=st.integers(-5_000, 5_000), later=st.integers(0, PERIOD_MS - 1))
-def test_no_window_that_holds_an_instant_is_more_than_the_bound_around_it(
-    measure: Measure, puts: list[list[tuple[bytes, int, int, int, str, str]]], at: int, later: int
+def parts(measure: Measure, window: list[Posting]) -> list[int]:
+    of_one = {
+        "amount_tiyn": lambda one: one.amount_tiyn,
+        "return_tiyn": lambda one: one.amount_tiyn * one.odds_milli // 1000,
+    }.get(measure.what, lambda _: 1)
+    return [of_one(one) for one in counted(measure, window)]
+
+
+def value(measure: Measure, window: list[Posting]) -> int:
+    if measure.what == "organizer_bin":
+        return len({one.organizer_bin for one in counted(measure, window)})
+    if measure.what in DISTINCT:
+        return len({one.linked for one in counted(measure, window)})
+    return sum(parts(measure, window))
+
+
+def holds(bound: Bound, window: list[Posting]) -> bool:
+    """Whether a condition of which this is the bound can hold at a window."""
+    whole = None if bound.least is None else sum(parts(bound.least, window))
+    if whole == 0:
+        return False
+    if bound.most is None:
+        return True
+    return value(bound.most, window) >= bound.limit * (1 if whole is None else whole)
+
+
+def fulfilling_windows(bounds: Bounds, puts: list[Put]) -> list[list[Put]]:
+    found = []
+    for person, event in puts:
+        if event.bits & FIRST and event.amount_tiyn > 0:
+            window = [
+                one for one in puts
+                if one.person == person
+                and event.occurred_ms - STRETCH_MS < one.posting.occurred_ms <= event.occurred_ms
+                and (not bounds.apart.key or (one.posting.organizer_bin, one.posting.wager_id)
+                     == (event.organizer_bin, event.wager_id))
+            ]  # fmt: skip
+            postings = [one.posting for one in window]
+            if all(any(holds(bound, postings) for bound in alternatives) for alternatives in bounds.of_sums):
+                found.append(window)
+    return found
+
+
+def near(reach: Reach, puts: list[Put]) -> list[bool]:
+    columns = columns_of([one.person for one in puts], [one.posting for one in puts])
+    (found,) = reach.add(columns, np.array([one.posting.bits for one in puts], np.int64))
+    return [bool(one) for one in found]
+
+
+def some_bounds(apart: Apart, what: What, limit: int, part: float) -> Bounds:
+    most = Measure(FIRST if what == "count" else SECOND, what)
+    either = (Bound(most, limit, None), Bound(Measure(FIRST, "amount_tiyn"), 21, None))
+    of_least = Bound(Measure(SECOND, "amount_tiyn"), part, Measure(FIRST, "return_tiyn", least=True))
+    there = Bound(None, 1.0, Measure(SECOND, "amount_tiyn", least=True))
+    return Bounds(apart, EVENT, (either, (of_least, there)) if part else (either,))
+
+
+@settings(deadline=None)
+@pytest.mark.parametrize("apart", [Apart((), STRETCH_MS), Apart(("organizer_bin", "wager_id"), 0)], ids=["", "keyed"])
+@pytest.mark.parametrize("what", WHATS)
+@given(puts=st.lists(PUTS, max_size=3), limit=st.integers(1, 14), part=st.sampled_from([0, 0.7, 2.5]))
+def test_posting_in_a_window_at_which_a_rule_is_fulfilled_is_within_reach(
+    apart: Apart, what: What, puts: list[list[Put]], limit: int, part: float
 ) -> None:
-    """The last put has just arrived, the others are known: what is known around the instant and what has arrived."""
-    reach, postings = Reach(Anchor(bit=1, measure=measure, limit=1, period_ms=PERIOD_MS)), []
-    arrived = np.zeros(len(PERSONS), np.int64)
-    for number, put in enumerate(puts):
-        own = [Posting(one[1], one[4], 0, 1, one[2], 0, linked=one[5], bits=one[3]) for one in put]
-        persons = [one[0] for one in put]
-        columns, bits = columns_of(persons, own), np.array([one.bits for one in own], np.int64)
-        if number < len(puts) - 1:
-            reach.add(columns, bits)
-        else:
-            np.add.at(arrived, [PERSONS.index(one) for one in persons], reach.coming(columns, bits))
-        postings += zip(persons, own, strict=True)
-    for place, person in enumerate(PERSONS):
-        (known,) = reach.around(columns_of([person], [Posting(at, "e", 0, 1, 1, 0)])).tolist()
-        counted = [one for owner, one in postings if owner == person and one.amount_tiyn > 0 and one.bits & 1]
-        window = [one for one in counted if at + later - PERIOD_MS < one.occurred_ms <= at + later]
-        most = told(measure, counted) * (1 if measure in {"sum", "count"} else 3)
-        assert told(measure, window) <= known + arrived[place] <= most
+    if apart.key and what in DISTINCT:  # Different values are counted over all of a subject's postings.
+        return
+    bounds = some_bounds(apart, what, limit, part)
+    reach, known = Reach([bounds]), list[Put]()
+    for put in puts:
+        known += put
+        windows = fulfilling_windows(bounds, known)
+        for one, is_near in zip(put, near(reach, put), strict=True):
+            assert is_near or not any(one is other for window in windows for other in window)
+
+
+def test_two_stretches_that_are_below_are_out_of_reach() -> None:
+    bounds = Bounds(Apart((), STRETCH_MS), EVENT, ((Bound(Measure(FIRST, "amount_tiyn"), 15, None),),))
+    reach = Reach([bounds])
+    apart = [Put(PERSONS[0], Posting(at_ms, "e/1", 0, 1, 7, 0, bits=FIRST)) for at_ms in (0, 1000, 2000, 3000)]
+    assert near(reach, apart) == [False] * 4
+    assert near(reach, [Put(PERSONS[0], Posting(2500, "e/2", 0, 1, 1, 0, bits=FIRST))]) == [True]
+    assert near(reach, [Put(PERSONS[1], Posting(2500, "e/2", 0, 1, 1, 0, bits=FIRST))]) == [False]
+
+
+def test_bet_that_paid_what_it_promised_is_out_of_reach_whatever_others_paid() -> None:
+    promised = Bound(Measure(SECOND, "amount_tiyn"), 1.05, Measure(FIRST, "return_tiyn", least=True))
+    reach = Reach([Bounds(Apart(("organizer_bin", "wager_id"), 0), Measure(SECOND, "count"), ((promised,),))])
+
+    def bet(wager_id: str, stake: int, paid: int) -> list[Put]:
+        return [
+            Put(PERSONS[0], Posting(0, "940140000385/d/1", 0, 1, stake, 0, 0, 2000, 0, wager_id, bits=FIRST)),
+            Put(PERSONS[0], Posting(1, "940140000385/d/2", 0, 1, paid, 0, 0, 0, 0, wager_id, bits=SECOND)),
+        ]
+
+    assert near(reach, [*bet("x", 10, 20), *bet("y", 10, 21)]) == [False, False, True, True]
 
 
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=20), st.data())
-def test_one_value_comes_to_one_in_whatever_periods_and_order_it_is_used(
-    periods: list[int], data: st.DataObject
+def test_one_value_comes_to_one_in_whatever_stretches_and_order_it_is_used(
+    stretches: list[int], data: st.DataObject
 ) -> None:
     """A card of one person alone must not look like one of several for having been used for long."""
-    reach = Reach(Anchor(bit=1, measure="instrument_hash", limit=2, period_ms=PERIOD_MS))
-    whole = range(min(periods), max(periods) + 1)  # Without a gap, as such a card is used.
-    for period in data.draw(st.permutations(list(whole))):
-        own = Posting(period * PERIOD_MS, "940140000385/d/1", 0, 1, 5, 0, linked=CARDS[0], bits=1)
-        reach.add(columns_of([PERSONS[0]], [own]), np.array([1], np.int64))
-    for period in whole:
-        columns = columns_of([PERSONS[0]], [Posting(period * PERIOD_MS, "e", 0, 1, 1, 0, linked=CARDS[0], bits=1)])
-        assert reach.around(columns).tolist() == [1]
-        assert reach.coming(columns, np.array([1], np.int64)).tolist() == [0]
+    reach = Reach([Bounds(Apart((), STRETCH_MS), EVENT, ((Bound(Measure(FIRST, "instrument_hash"), 2, None),),))])
+    whole = range(min(stretches), max(stretches) + 1)  # Without a gap, as such a card is used.
+    for card, expected in ((CARDS[0], False), (CARDS[1], True)):
+        for stretch in data.draw(st.permutations(list(whole))):
+            own = Posting(stretch * STRETCH_MS, "940140000385/d/1", 0, 1, 5, 0, linked=card, bits=FIRST)
+            assert near(reach, [Put(PERSONS[0], own)]) == [expected]
+
+
+def test_sums_that_no_whole_number_of_64_bits_holds_are_within_reach() -> None:
+    bound = Bound(Measure(FIRST, "return_tiyn"), 1e20, None)
+    reach = Reach([Bounds(Apart((), STRETCH_MS), EVENT, ((bound,),))])
+    one = Put(PERSONS[0], Posting(0, "e/1", 0, 1, 10**13, 0, 0, 2**31 - 1, bits=FIRST))
+    assert near(reach, [one] * 4) == [False] * 4
+    assert near(reach, [one]) == [True]

@@ -25,7 +25,7 @@ def posting(day: int, entry_id: str = "940140000385/desk-1/1", leg: int = 1) -> 
 
 
 def changes_of(data: AlertsData, clock_ms: int, small: list[Posting]) -> Changes:
-    return Changes(clock_ms, data.sweep(), columns_of([PERSON] * len(small), small), {}, {})
+    return Changes(clock_ms, data.sweep(), columns_of([PERSON] * len(small), small), {}, {}, {})
 
 
 def test_first_day_kept_is_the_one_that_holds_the_far_end_of_46_days() -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from esep.rules import DAY_MS, load_rules
+from esep.stream_apps.alerts import closely
 from esep.stream_apps.alerts import watch as module
 from esep.stream_apps.alerts.columns import Posting, columns_of
 from esep.stream_apps.alerts.program import compile_rules
@@ -53,8 +54,8 @@ def outcomes(polls: list[list[tuple[bytes, int, int, int, int]]]) -> list[list[O
     return found
 
 
-def all_seen(_: Arrivals, __: np.ndarray, seen: np.ndarray, *___: object) -> np.ndarray:
-    return seen
+def everybody(data: AlertsData, _: object, __: object, ___: object, count: int) -> np.ndarray:
+    return np.ones((len(data.program.window_rules), count), np.bool_)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -64,7 +65,7 @@ def test_whoever_is_far_from_the_sum_has_no_alert(
 ) -> None:
     quick = outcomes(polls)
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_near_the_anchors", all_seen)
+        patched.setattr(module, "_within_reach", everybody)
         assert outcomes(polls) == quick
 
 
@@ -72,5 +73,5 @@ def test_person_far_from_the_sum_is_not_looked_at_closely(monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise AssertionError("a book was opened")
 
-    monkeypatch.setattr(module, "Book", fail)
+    monkeypatch.setattr(closely, "Book", fail)
     assert outcomes([[(PERSONS[0], 1, 1, MONITORED_TIYN - 2, 0)], [(PERSONS[0], 2, 1, 1, 0)]]) == [[], []]

@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up down test test-long check properties parity safeguards roles chaos chaos-client bench bench-receipts bench-store bench-backtest bench-scaling bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
+.PHONY: help setup demo up down test test-long check properties parity planted safeguards roles chaos chaos-client bench bench-receipts bench-store bench-backtest bench-scaling bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ safeguards: setup  ## Take out what upholds each guarantee, one at a time: its t
 
 parity: setup  ## Stream, SQL and brute force over 10,000 generated histories, with all rules
 	ESEP_EXAMPLES=128 POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 0 tests/sinks/clickhouse/alerts/test_rule_sql.py
+
+planted: setup  ## Schemes planted in a month: which rules find which, and what they raise on the rest (writes docs/planted-schemes.md)
+	COLUMNS=150 POLARS_MAX_THREADS=1 $(BIN)/python -m tests.planted
 
 roles: setup  ## Try everything forbidden as every role in ClickHouse, and what the audit log costs an insert
 	POLARS_MAX_THREADS=1 $(BIN)/python -m tests.roles

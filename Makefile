@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up down test test-long check properties parity planted safeguards roles chaos chaos-client bench bench-receipts bench-store bench-backtest bench-scaling bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
+.PHONY: help setup demo up down test test-long check properties parity planted safeguards roles chaos chaos-client bench bench-receipts bench-store bench-backtest bench-scaling bench-poll bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ bench-backtest: setup  ## What all rules take over history, with 1 million posti
 
 bench-scaling: setup  ## How stages grow with persons, organizers, partitions and workers
 	$(BIN)/python -m bench.scaling
+
+bench-poll: setup  ## What one small poll takes each stage of processor time
+	$(BIN)/python -m bench.poll
 
 bench-steady: setup  ## Delays to queryable and to alert at a steady rate, before and after kill -9 (ESEP_STEADY_RATE, _S, …)
 	$(BIN)/python -m bench.steady

@@ -182,10 +182,16 @@ def run(up: Loaded, rate: float, seconds: float, kills: list[str]) -> int:
     out.print(f"late hand-overs: at most {sender.late_ms_max:.0f} ms", highlight=False)
     out.print(f"rebalances within: {'none' if before == after else 'some'}", highlight=False)
     rows = [
-        (name, f"{(end.cpu_s - start.cpu_s) / seconds:.2f}", round(start.rss_mb), round(end.rss_mb))
+        (
+            name,
+            f"{(end.cpu_s - start.cpu_s) / seconds:.2f}",
+            f"{(end.polls - start.polls) / seconds:.1f}" if end.polls else "",
+            round(start.rss_mb),
+            round(end.rss_mb),
+        )
         for (name, start), end in zip(used.items(), used_after.values(), strict=True)
     ]
-    print_table("what it took", ("process", "cores", "MB at first", "MB at the end"), rows)
+    print_table("what it took", ("process", "cores", "polls/s", "MB at first", "MB at the end"), rows)
     ends = [*killed_at.values(), time.time_ns()]
     calm = [
         (name, *_calm_after(delays.since(at, ends[nth + 1]), at)) for nth, (name, at) in enumerate(killed_at.items())
@@ -252,10 +258,11 @@ def _assignments(up: Loaded) -> dict[str, object]:
 
 
 class Used(NamedTuple):
-    """What a process has taken: seconds of processor time so far, resident memory now."""
+    """What a process has taken: seconds of processor time so far, resident memory now; polls: of a stage so far."""
 
     cpu_s: float
     rss_mb: float
+    polls: int
 
 
 def _used(up: Loaded) -> dict[str, Used]:
@@ -263,7 +270,11 @@ def _used(up: Loaded) -> dict[str, Used]:
     pids = {name: app.process.pid for name, app in up.stack.apps.items()}
     pids |= {"clickhouse": up.stack.clickhouse.pid, "kafka": up.stack.broker.pid, "this benchmark": os.getpid()}
     processes = {name: psutil.Process(pid) for name, pid in pids.items()}
-    return {name: Used(sum(one.cpu_times()[:2]), one.memory_info().rss / 1e6) for name, one in processes.items()}
+    polls = {name: app.status().get("counters", {}).get("transactions", 0) for name, app in up.stack.apps.items()}
+    return {
+        name: Used(sum(one.cpu_times()[:2]), one.memory_info().rss / 1e6, polls.get(name, 0))
+        for name, one in processes.items()
+    }
 
 
 if __name__ == "__main__":

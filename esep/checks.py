@@ -196,7 +196,7 @@ _IDENTITY_FAILS, _FORM_FAILS, _CORRECTION_FAILS = (
 def _first_failing(events: pl.DataFrame, checks: list[pl.Expr]) -> pl.Series:
     """Return the first code whose expression is true; nearly always none is, so that is asked first."""
     fails = events.select(checks)
-    hit = [code for code, any_fails in fails.select(pl.all().any()).row(0, named=True).items() if any_fails]
+    hit = [failing.name for failing in fails.get_columns() if failing.any()]
     if not hit:
         return pl.repeat(None, events.height, dtype=pl.String, eager=True).alias("reject_code")
     codes = pl.coalesce(pl.when(pl.col(code)).then(pl.lit(code)) for code in hit)

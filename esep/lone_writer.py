@@ -131,8 +131,8 @@ class LoneWriter:
     def _call(self, call: Callable[[], object], topic: str) -> None:
         try:
             call()
-        except ck.KafkaException as failure:
-            raise self._failure(failure.args[0], topic) from failure
+        except (ck.KafkaException, SystemError) as failure:
+            raise self._failure(_error_of(failure), topic) from failure
 
     def _failure(self, error: KafkaError, topic: str) -> EsepError:
         if error.code() in _FENCED:
@@ -147,6 +147,19 @@ class LoneWriter:
             detail=error.str(),
             hint="is the broker up? Do it again: what was recorded is not recorded twice",
         )
+
+
+def _error_of(failure: ck.KafkaException | SystemError) -> KafkaError:
+    """Return what Kafka's client says; raises a failure that is none of its.
+
+    A fatal error is raised in one callback, and those of deliveries are called all the same: the first makes a
+    SystemError of it (confluent-kafka 2.16).
+    """
+    cause = failure if isinstance(failure, ck.KafkaException) else failure.__cause__
+    if not isinstance(cause, ck.KafkaException):
+        raise failure
+    error: KafkaError = cause.args[0]
+    return error
 
 
 def _find_topic(consumer: ck.Consumer, topic: str) -> None:

@@ -51,7 +51,6 @@ def check_origin(
 
 def _partitions_of(stream_ids: pl.Series, partitions: int) -> np.ndarray:
     """Return the partition of each stream; a stream has many messages, so each is hashed once."""
-    distinct = stream_ids.drop_nulls().unique()
-    found = [partition_of(stream_id.encode(), partitions) for stream_id in distinct]
-    of_rows = stream_ids.replace_strict(distinct, found, default=UNKNOWN_PARTITION, return_dtype=pl.Int64)
-    return of_rows.to_numpy()
+    named = stream_ids.to_list()
+    found = {name: partition_of(name.encode(), partitions) for name in {*named} - {None}} | {None: UNKNOWN_PARTITION}
+    return np.fromiter(map(found.__getitem__, named), np.int64, len(named))

@@ -36,16 +36,14 @@ if TYPE_CHECKING:
 
     from esep.stream_apps.stage import Batch
 
-# Under traffic a request waits at the broker while the stage rests, so that it brings all that has come by then: what
-# it brought at once would lie here, and what came after it would wait for the next one. While nothing comes there is no
-# rest: a lone record is answered with at once, and asking every 20 ms would cost worker and broker a tenth of a core.
-GATHER_BYTES = 1 << 20
-FETCH_WAIT_MS_MIN = 20
-IDLE_FETCH_WAIT_MS_MAX = 500
-IDLE_AFTER_S = 1.0
+# Nothing is asked for while the stage rests: an answer would lie here, and what came after it would wait for the next
+# one; and a request that waits at the broker for many partitions costs it a look at all of them whenever one gets a
+# record. After the rest the next record is answered with at once: a stage takes what the one before it has committed,
+# when it has, and an idle one asks rarely.
+FETCH_WAIT_MS_MAX = 500
 PARTITION_FETCH_BYTES_MAX = 4 << 20  # Per partition and request; a larger single record still comes through (KIP-74).
-REST = 4.0  # A poll has this many times as long to gather as the last one took: what is fixed about a poll then never
-REST_S_MAX = 0.2  # takes more than a quarter of a core. At most so long: a poll that takes longer is large, not dear.
+REST = 4.0  # From one poll to the next passes this many times the processor time of the last one: what is fixed about
+REST_S_MAX = 0.2  # a poll takes a quarter of a core at most. At most so long: what takes longer is large, not dear.
 PATIENCE_S = 1.0  # How long a wait for records may last before the worker looks whether it is to stop.
 REQUEST_TIMEOUT_MS = 40_000  # Of one request to a broker; must be longer than the session time-out.
 IDLE_MS_MAX = 300_000  # A worker that asks for no records so long leaves the group: it hangs.
@@ -115,7 +113,7 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust carries no types
         security: Mapping[str, str] = PLAIN,
     ) -> None:
         self.limits = limits
-        self.work_s = 0.0  # What the last poll took, from being handed over to its commit.
+        self.work_s = 0.0  # Processor time of the last poll, from being handed over to its commit.
         self.security = security
         self.on_assigned = on_assigned
         self.on_failed = on_failed
@@ -187,7 +185,7 @@ class RebalanceListener(driver.ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka carries no types
-    """aiokafka's fetcher, whose requests wait at the broker for as long as the stage rests.
+    """aiokafka's fetcher, which asks for nothing while the stage rests.
 
     taken_at: when records were last taken, on the monotonic clock. rest_s: how long to rest after that.
     """
@@ -196,26 +194,17 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka carries no type
     rest_s = 0.0
 
     @property
-    def _is_busy(self) -> bool:
-        return bool(self._records) or time.monotonic() < self.taken_at + IDLE_AFTER_S
+    def rest_left_s(self) -> float:
+        """How long the stage still rests; not above zero once it does not."""
+        return self.taken_at + self.rest_s - time.monotonic()
 
-    @property
-    def _fetch_max_wait_ms(self) -> int:
-        """What the next request says: aiokafka asks for it when it makes one."""
-        return max(FETCH_WAIT_MS_MIN, round(self.rest_s * 1000)) if self._is_busy else IDLE_FETCH_WAIT_MS_MAX
-
-    @_fetch_max_wait_ms.setter
-    def _fetch_max_wait_ms(self, _: int) -> None:
-        """Take no notice of what aiokafka was told."""
-
-    @property
-    def _fetch_min_bytes(self) -> int:
-        """Likewise; fewer bytes than these wait until the time is over."""
-        return GATHER_BYTES if self._is_busy and self.rest_s > 0 else 1
-
-    @_fetch_min_bytes.setter
-    def _fetch_min_bytes(self, _: int) -> None:
-        """Take no notice of what aiokafka was told."""
+    def _get_actions_per_node(self, assignment: Any) -> tuple[Any, ...]:
+        """Return what aiokafka is to do next, and how long to wait until it asks again; the first are its requests."""
+        requests, resets, wait_s, *others = super()._get_actions_per_node(assignment)
+        left_s = self.rest_left_s
+        if left_s <= 0:
+            return requests, resets, wait_s, *others
+        return [], resets, min(wait_s, left_s), *others
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -253,6 +242,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             client_id=conf.consumer_group_instance_id,
             enable_auto_commit=False,
             fetch_max_bytes=limits.bytes_max,
+            fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
             heartbeat_interval_ms=limits.session_timeout_ms // 5,
@@ -326,9 +316,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return bool(fetcher._records)
 
     async def _space(self, fetcher: PatientFetcher) -> None:
-        wait_s = fetcher.taken_at + fetcher.rest_s - time.monotonic()
-        if wait_s > 0 and not self._full:
-            await asyncio.sleep(wait_s)
+        if (left_s := fetcher.rest_left_s) > 0 and not self._full:
+            await asyncio.sleep(left_s)
         fetcher.taken_at = time.monotonic()
         fetcher.rest_s = max(self.app.limits.spacing_ms / 1000, min(REST * self.app.work_s, REST_S_MAX))
 

@@ -12,9 +12,12 @@ Blocks are compressed, which costs what it saves in sending; a third of the byte
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 HASHES = ("body_sha256", "content_sha256")  # Hex in Kafka, FixedString(32) in the tables.
 # What is taken from a receipt's content; released: corrections that had waited and were accepted.
 _COUNTS = ("from_offset", "accepted_count", "duplicate_count", "rejected_count", "held_count", "released_count")
+_PART = "_part"  # Column with the place of a record's partition among those of a round.
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
@@ -59,7 +63,7 @@ class Rows:
 
     def months(self) -> dict[int, int]:
         """Return the number of rows per month, months ascending."""
-        return dict(self.frame.group_by("month").len().sort("month").iter_rows())
+        return dict(sorted(Counter(self.frame["month"].to_list()).items()))
 
     def block(self, month: int) -> bytes:
         """Return the rows of one month, in offset order, as an Arrow stream of one record batch."""
@@ -77,7 +81,7 @@ def block_of(parts: Sequence[Rows], month: int) -> bytes:
     parts: of one table. A column that one of them has not, its records being of an older version, is null or empty.
     """
     frames = [rows for part in parts if (rows := part.of_month(month)).height]
-    if len({tuple(frame.schema.items()) for frame in frames}) > 1:
+    if any(frame.columns != frames[0].columns for frame in frames):
         frames = _alike(frames)
     rows = pl.concat(frames) if len(frames) > 1 else frames[0]
     batch = rows.drop("month").to_arrow().combine_chunks().to_batches()[0]
@@ -103,10 +107,38 @@ def rows_of(records: Records, last_rows: Mapping[TopicPartition, int] | None) ->
     last_rows: per cause the number of the last row before these (none: 0); None where that is not known, so that each
     lane may begin anywhere. Raises RowGap if a lane's rows are not last + 1, InvariantBroken if a record is none.
     """
-    table = table_of(records.source.topic)
-    frame = read(records, table.record)
-    counted = _counted(records, frame, last_rows)
-    return Rows(records.source, table, _as_table(frame, records, table), counted)
+    frame = read(records, table_of(records.source.topic).record)
+    return _rows([records], frame, {records.source: last_rows})[0]
+
+
+def rows_of_each(
+    parts: Sequence[Records], last_rows: Mapping[TopicPartition, Mapping[TopicPartition, int]]
+) -> list[Rows]:
+    """Return what `rows_of` says of the records of each of some partitions that go into one table.
+
+    What is fixed about it is done once for all of them, and is most of it where each has a few records.
+    """
+    values = [value for part in parts for value in part.values]
+    frames = list(decode(values, frozenset({table_of(parts[0].source.topic).record})).frames.values())
+    if len(frames) == 1 and frames[0].height == len(values):
+        return _rows(parts, frames[0].drop(INDEX), last_rows)
+    return [rows_of(part, last_rows[part.source]) for part in parts]  # Of several versions, or one of them is none.
+
+
+def _rows(
+    parts: Sequence[Records],
+    frame: pl.DataFrame,
+    last_rows: Mapping[TopicPartition, Mapping[TopicPartition, int] | None],
+) -> list[Rows]:
+    """Return the rows of some partitions. frame: their records, one partition's after the other's."""
+    table = table_of(parts[0].source.topic)
+    starts = [0, *accumulate(len(part.offsets) for part in parts)]
+    counted = _counted(parts, starts, frame, last_rows)
+    frame = _as_table(frame, parts, table)
+    return [
+        Rows(part.source, table, frame[start:end], counted[part.source])
+        for part, (start, end) in zip(parts, pairwise(starts), strict=True)
+    ]
 
 
 def read(records: Records, record: str) -> pl.DataFrame:
@@ -125,25 +157,33 @@ def read(records: Records, record: str) -> pl.DataFrame:
 
 
 def _counted(
-    records: Records, frame: pl.DataFrame, last_rows: Mapping[TopicPartition, int] | None
-) -> dict[TopicPartition, int]:
-    """Return the last row of each lane; RowGap if one is not dense."""
+    parts: Sequence[Records],
+    starts: Sequence[int],
+    frame: pl.DataFrame,
+    last_rows: Mapping[TopicPartition, Mapping[TopicPartition, int] | None],
+) -> dict[TopicPartition, dict[TopicPartition, int]]:
+    """Return for each partition the last row of each lane; RowGap if one is not dense."""
     row = pl.col("row")
-    lanes = frame.group_by("cause_topic", "cause_partition", maintain_order=True).agg(
-        first=row.first(), last=row.last(), dense=(row.diff().drop_nulls() == 1).all()
+    part_of = pl.Series(_PART, np.repeat(np.arange(len(parts)), np.diff(starts)))
+    lanes = (
+        frame.select("cause_topic", "cause_partition", "row", part_of)
+        .group_by(_PART, "cause_topic", "cause_partition", maintain_order=True)
+        .agg(first=row.first(), last=row.last(), dense=(row.diff().drop_nulls() == 1).all())
     )
-    counted = {}
-    for topic, partition, first, last, dense in lanes.iter_rows():
-        cause = TopicPartition(topic, partition)
-        expected = first if last_rows is None else last_rows.get(cause, 0) + 1
+    counted: dict[TopicPartition, dict[TopicPartition, int]] = {part.source: {} for part in parts}
+    for number, topic, partition, first, last, dense in lanes.iter_rows():
+        records, cause = parts[number], TopicPartition(topic, partition)
+        before = last_rows[records.source]
+        expected = first if before is None else before.get(cause, 0) + 1
         if not dense or first != expected:
+            own = frame[starts[number] : starts[number + 1]]
             raise RowGap(
                 f"lane {cause} to {records.source}: rows are not last + 1",
                 detail=f"row {expected} was expected, rows {first} to {last} came"
-                + ("" if dense else f"; {_first_step(records, frame, cause)}"),
+                + ("" if dense else f"; {_first_step(records, own, cause)}"),
                 hint="records were lost or written twice; see `esep reconcile`",
             )
-        counted[cause] = last
+        counted[records.source][cause] = last
     return counted
 
 
@@ -159,18 +199,21 @@ def _first_step(records: Records, frame: pl.DataFrame, cause: TopicPartition) ->
     return f"row {row} at offset {offset} follows row {before} at offset {behind}"
 
 
-def _as_table(frame: pl.DataFrame, records: Records, table: Table) -> pl.DataFrame:
+def _as_table(frame: pl.DataFrame, parts: Sequence[Records], table: Table) -> pl.DataFrame:
     """Return the columns as the table has them, and `month`."""
-    instant = pl.col(table.instant)
+    instant, sizes = pl.col(table.instant), [len(part.offsets) for part in parts]
     hashes = [_hash(frame[name]) for name in HASHES if name in frame.columns]
     counts = _receipt_counts(frame["content"]) if table is RECEIPTS_TABLE else []
-    topic = [pl.lit(records.source.topic).alias(table.topic_column)] if table.topic_column else []
+    topics = np.repeat(np.array([part.source.topic for part in parts], np.object_), sizes)
+    topic = [pl.Series(table.topic_column, topics, pl.String)] if table.topic_column else []
+    partitions = np.repeat(np.array([part.source.partition for part in parts], np.int32), sizes)
+    offsets = np.fromiter(chain.from_iterable(part.offsets for part in parts), np.int64, frame.height)
     rows = frame.with_columns(
         *hashes,
         *counts,
         *topic,
-        pl.lit(records.source.partition, pl.Int32).alias(table.partition_column),
-        pl.Series(table.offset_column, records.offsets, pl.Int64),
+        pl.Series(table.partition_column, partitions),
+        pl.Series(table.offset_column, offsets),
         month=instant.dt.year() * 100 + instant.dt.month(),
     )
     return narrowed(rows) if table is LEDGER_TABLE else rows

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esep.closing import Closing, end_process_in
 from esep.errors import BrokerUnavailable, EsepError, InvariantBroken, SinkUnavailable
 from esep.security import client_security
-from esep.sinks.clickhouse.frames import Records, Rows, rows_of
+from esep.sinks.clickhouse.frames import Records, Rows, rows_of_each
 from esep.sinks.clickhouse.group import LoaderGroup, Mark, Superseded
 from esep.sinks.clickhouse.inserting import Insert, Inserter, Range
 from esep.sinks.clickhouse.migrate import refuse_undone
@@ -42,7 +42,7 @@ from esep.sinks.clickhouse.pending import EARLIEST, Span, noted, resume, togethe
 from esep.sinks.clickhouse.ranges import read_range
 from esep.sinks.clickhouse.recovery import Recovery
 from esep.sinks.clickhouse.store import Held, Store
-from esep.sinks.clickhouse.tables import subscription
+from esep.sinks.clickhouse.tables import subscription, table_of
 from esep.sinks.clickhouse.turns import Turns
 
 if TYPE_CHECKING:
@@ -182,23 +182,30 @@ class Loader(Closing):
     def _load(self, fetched: list[Records]) -> None:
         """One round up to where the second thread goes on with it."""
         ours = [records for records in fetched if records.source in self._next]
-        inserts = self._inserts([self._rows_of(records) for records in self._turns.take(ours)])
+        inserts = self._inserts(self._decoded(self._turns.take(ours)))
         if inserts:
             self._on_step("decoded")
         self._advance(inserts)
         self._look_around()
 
-    def _rows_of(self, records: Records) -> tuple[Span, Rows]:
-        """Return the rows of what has its turn, and the range that they are."""
-        source = records.source
-        first = self._next[source]
-        if records.offsets[0] < first:
-            raise InvariantBroken(f"{source}: offset {records.offsets[0]} came after offset {first - 1} was loaded")
-        rows = rows_of(records, self._last_rows[source])
-        span = Span(source, first, records.offsets[-1], len(records.offsets))
-        self._next[source] = span.last + 1
-        self._last_rows[source] = {**self._last_rows[source], **rows.last_rows}
-        return span, rows
+    def _decoded(self, taken: Iterable[Records]) -> list[tuple[Span, Rows]]:
+        """Return the rows of what has its turn, and the ranges that they are."""
+        by_table: defaultdict[str, list[Records]] = defaultdict(list)
+        for records in taken:
+            if records.offsets[0] < (first := self._next[records.source]):
+                raise InvariantBroken(
+                    f"{records.source}: offset {records.offsets[0]} came after offset {first - 1} was loaded"
+                )
+            by_table[table_of(records.source.topic).name].append(records)
+        decoded = []
+        for parts in by_table.values():
+            for records, rows in zip(parts, rows_of_each(parts, self._last_rows), strict=True):
+                source = records.source
+                span = Span(source, self._next[source], records.offsets[-1], len(records.offsets))
+                self._next[source] = span.last + 1
+                self._last_rows[source] = {**self._last_rows[source], **rows.last_rows}
+                decoded.append((span, rows))
+        return decoded
 
     def _inserts(self, decoded: list[tuple[Span, Rows]]) -> list[Insert]:
         """Return what is inserted together: of each table as many ranges as their notes have room for."""

@@ -100,7 +100,7 @@ def _first_days(
 
 
 def _begun(first_days: Mapping[bytes, int], data: AlertsData, number: int) -> dict[bytes, Shelved]:
-    """Return for each person a book of all that a rule sees from a day on."""
+    """Return for each person a book of all that a rule sees from a day on; its postings know of the rule's filters."""
     if not first_days:
         return {}
     compiled = data.program.window_rules[number]

@@ -145,7 +145,9 @@ def _write(program: Program, output: TopicPartition, watched: _Watched, rows: ra
 
 
 def _causes(poll: InternalPoll, source: TopicPartition, places: np.ndarray) -> list[Cause]:
-    """Return the postings at these places of a poll as what alerts come from."""
+    """Return the postings at these places of a poll as what alerts come from; nearly always there are none."""
+    if not len(places):
+        return []
     rows = poll.frame.select(_CAUSE)[places]
     facts = [poll.offsets()[places].tolist(), *(rows[name].to_physical().to_list() for name in _CAUSE)]
     return [Cause(source, *fact) for fact in zip(*facts, strict=True)]

@@ -11,7 +11,7 @@ The first facts of an organizer count for all its events: nobody reads its topic
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -129,10 +129,12 @@ def _judge(entry: _Entry, occurred_ms: np.ndarray, sites: list[str]) -> tuple[np
 
 def _runs(bins: pl.Series) -> list[tuple[str, int, int]]:
     """Return each run of equal BINs: the BIN, where it begins and where it ends."""
-    if not len(bins):
-        return []
-    starts = [0, *(bins != bins.shift(1)).fill_null(value=False).arg_true().to_list(), len(bins)]
-    return [(bins[start], start, end) for start, end in pairwise(starts)]
+    runs, start = [], 0
+    for bin_, run in groupby(bins.to_list()):
+        end = start + sum(1 for _ in run)
+        runs.append((bin_, start, end))
+        start = end
+    return runs
 
 
 def _history(published: list[Published], rows: list[tuple[str, str, str]]) -> _History:

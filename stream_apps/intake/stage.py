@@ -129,7 +129,8 @@ class IntakeStage:
         settlement = settle(messages, accounts, verdicts, candidates, known)
         positions = {batch.source: states[batch.source].position for batch in batches}
         lanes = Lanes(positions)
-        postings = enrich(_in_order(events, candidates.postings(settlement.booked)), self._facts)
+        booked = candidates.postings(settlement.booked) if settlement.booked else None
+        postings = enrich(events if booked is None else _in_order(events, booked), self._facts)
         rejects = rejects_of(messages, verdicts, settlement.settled)
         outputs = [
             *accepted_writes(messages, postings, self._person_keys, self._outputs, lanes),
@@ -159,8 +160,6 @@ class IntakeStage:
 
 def _in_order(events: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFrame:
     """Return all postings in the order in which they are booked: on one message the event itself comes first."""
-    if corrections.is_empty():
-        return events
     return pl.concat([events, corrections], how="diagonal").sort(INDEX, maintain_order=True)
 
 

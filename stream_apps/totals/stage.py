@@ -173,12 +173,12 @@ def _ledger(
         "cause_partition": poll.partitions(),
         "cause_offset": poll.offsets(),
     }
-    return poll.frame.with_columns(
+    posted = poll.frame.with_columns(
         pl.lit(ACCEPTED).alias("cause_topic"),
         *(pl.col(f"cause_{part}").alias(f"origin_{part}") for part in ("topic", "partition", "offset")),
         *(pl.Series(name, column) for name, column in lineage.items()),
-        *(pl.Series(name, column) for name, column in zip(TOTALS_COLUMNS, totals, strict=True)),
     )
+    return posted.hstack(pl.DataFrame(totals, schema=list(TOTALS_COLUMNS), orient="col"))
 
 
 def _rows(batch: Batch, state: PartitionState[Cells]) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from esep.admin import create_topics
 from esep.errors import PlaceTaken, SettingInvalid
@@ -13,7 +14,7 @@ from esep.lone_writer import LoneWriter, Message
 from esep.topics import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from esep.embedded.kafka import KafkaBroker
 
@@ -73,3 +74,24 @@ def test_writer_that_was_put_out_writes_nothing(servers: str) -> None:
 def test_topic_that_is_not_there_is_told(servers: str) -> None:
     with pytest.raises(SettingInvalid, match="no-such-topic is missing"):
         list(opened(servers).read("no-such-topic"))
+
+
+def test_fatal_error_is_told_though_a_callback_hid_it(servers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flush(_: float) -> None:
+        cause = KafkaException(KafkaError(KafkaError._FENCED))
+        raise SystemError("<method 'append' of 'list' objects> returned a result with an exception set") from cause
+
+    writer = opened(servers)
+    monkeypatch.setattr(writer, "_producer", Hiding(writer._producer, flush))
+    with pytest.raises(PlaceTaken):
+        writer.write(message(b"one"))
+
+
+class Hiding:
+    """A producer with another way to flush."""
+
+    def __init__(self, producer: Any, flush: Callable[[float], None]) -> None:
+        self._producer, self.flush = producer, flush
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)

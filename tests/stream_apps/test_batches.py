@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import confluent_kafka as ck
 import pytest
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaError
 
 from esep.stream_apps.batches import (
-    FETCH_WAIT_MS_MIN,
-    GATHER_BYTES,
-    IDLE_AFTER_S,
-    IDLE_FETCH_WAIT_MS_MAX,
     REST,
     Assignment,
     BatchApp,
@@ -260,20 +257,20 @@ def test_transport_commits_no_offsets(topics: CountTopics) -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "taken_s_ago", "rest_s", "wait_ms", "min_bytes"),
-    [
-        ({}, IDLE_AFTER_S + 1, 0.1, IDLE_FETCH_WAIT_MS_MAX, 1),
-        ({}, 0, 0.1, 100, GATHER_BYTES),
-        ({}, 0, 0.0, FETCH_WAIT_MS_MIN, 1),
-        ({"a partition": "records"}, IDLE_AFTER_S + 1, 0.1, 100, GATHER_BYTES),
-    ],
+    ("taken_s_ago", "rest_s", "requests", "wait_s"),
+    [(0, 0.1, [], 0.1), (0, 9.0, [], 0.2), (0.2, 0.1, ["a request"], 0.2), (0, 0.0, ["a request"], 0.2)],
 )
-def test_requests_wait_long_at_the_broker_while_nothing_comes_and_for_more_while_the_stage_rests(
-    records: dict[str, str], taken_s_ago: float, rest_s: float, wait_ms: int, min_bytes: int
+def test_nothing_is_asked_for_while_the_stage_rests(
+    taken_s_ago: float, rest_s: float, requests: list[str], wait_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """But positions are looked for, and what the fetcher waits for besides is left as it is."""
+    actions = (["a request"], {"a broker": "a position"}, 0.2, False, ["resumed"])
+    monkeypatch.setattr(Fetcher, "_get_actions_per_node", lambda *_: actions)
     fetcher = object.__new__(PatientFetcher)
-    fetcher._records, fetcher.taken_at, fetcher.rest_s = records, time.monotonic() - taken_s_ago, rest_s
-    assert (fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes) == (wait_ms, min_bytes)
+    fetcher.taken_at, fetcher.rest_s = time.monotonic() - taken_s_ago, rest_s
+    found = fetcher._get_actions_per_node(None)
+    assert (found[0], found[1], *found[3:]) == (requests, *actions[1:2], *actions[3:])
+    assert found[2] == pytest.approx(wait_s, abs=0.02)
 
 
 def test_dear_polls_are_taken_less_often(topics: CountTopics) -> None:

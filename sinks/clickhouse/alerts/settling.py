@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from esep.buckets import buckets, start_ms_of
+from esep.buckets import bucket_of, start_ms_of
 from esep.rules import DAY_MS, ENTRY_DAYS_MAX, HOUR_MS, LATENESS_MS, Rule
 from esep.settling import Finding, Proof, Said, Value, news_of
 from esep.sinks.clickhouse.alerts.filter_sql import READ, passes_sql
@@ -183,14 +183,14 @@ def _end_ms(rule: Rule, clock: Clock) -> int:
         return clock.first_ms
     behind_ms = 0 if rule.subject == "person" else BEHIND_MS
     closed_ms = clock.first_ms - rule.lateness_ms - behind_ms  # A bucket that began then is closed.
-    return next(buckets(rule.calendar, closed_ms, closed_ms)).span.end_ms
+    return bucket_of(rule.calendar, closed_ms).span.end_ms
 
 
 def _next_bucket(rule: Rule, at_ms: int) -> int:
     """Return where the first bucket begins that does not begin before an instant."""
     if rule.calendar is None:
         return at_ms
-    span = next(buckets(rule.calendar, at_ms, at_ms)).span
+    span = bucket_of(rule.calendar, at_ms).span
     return span.start_ms if span.start_ms == at_ms else span.end_ms
 
 

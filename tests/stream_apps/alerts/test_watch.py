@@ -45,13 +45,27 @@ def arrivals(arriving: list[tuple[bytes, int, int, int, int]], first_offset: int
 
 
 def outcomes(polls: list[list[tuple[bytes, int, int, int, int]]]) -> list[list[Outcome]]:
+    """Return what each poll leads to; a posting, named by sequence, leg and instant, arrives once in all of them."""
     data, found = AlertsData(PROGRAM), []
+    known: set[tuple[int, int, int]] = set()
     for number, poll in enumerate(polls):
-        told, changes = watch(arrivals(poll, 100 * number), data)
+        new = {(sequence, leg, ago): (person, sequence, leg, *rest, ago) for person, sequence, leg, *rest, ago in poll}
+        once = [one for name, one in new.items() if name not in known]
+        known |= new.keys()
+        told, changes = watch(arrivals(once, 100 * number), data)
         assert isinstance(changes, Changes)
         data.apply(changes)
-        found.append(told)
+        found.append([as_told(one) for one in told])
     return found
+
+
+def as_told(outcome: Outcome) -> Outcome:
+    """Return an outcome with postings that know of no filters: a book's may know of its rule's alone."""
+    found = outcome.found
+    if found is None:
+        return outcome
+    event, *evidence = (one._replace(bits=0) for one in (found.event, *found.evidence))
+    return outcome._replace(found=found._replace(event=event, evidence=tuple(evidence)))
 
 
 def everybody(data: AlertsData, _: object, __: object, ___: object, count: int) -> np.ndarray:

@@ -703,7 +703,7 @@ def test_loader_waits_while_clickhouse_is_away(line: Line, servers: Servers) -> 
 def test_insert_that_was_acknowledged_and_not_stored_is_repeated_by_the_next_loader(line: Line) -> None:
     """The embedded engine acknowledges rows that break a constraint and drops them; a server refuses them."""
     with connect(line.settings) as client:
-        client.command("ALTER TABLE ledger ADD CONSTRAINT closed CHECK row < 0")
+        client.command("ALTER TABLE ledger ADD CONSTRAINT closed CHECK ledger_offset < 0")
         with line.loader() as loader:
             loader.wait_ready()
             line.fill(1)

@@ -20,7 +20,7 @@ from esep.codec import INDEX, decode
 from esep.lineage import Position, TopicPartition
 from esep.rules import RULES_FILE, RuleSet, parse_rules
 from esep.settings import Settings
-from esep.sinks.clickhouse.frames import Records, rows_of
+from esep.sinks.clickhouse.frames import Records, block_of, rows_of
 from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.store import Store
 from esep.sinks.clickhouse.tables import table_of
@@ -110,10 +110,12 @@ def found_in_ledger(clickhouse: ClickHouseServer, ledger: dict[int, list[bytes |
     settings = Settings(clickhouse_url=clickhouse.url, clickhouse_database=f"planted_{uuid.uuid4().hex[:8]}")
     migrate(settings)
     store = Store(settings)
-    for partition, values in ledger.items():
-        rows = rows_of(Records(TopicPartition(LEDGER, partition), list(range(len(values))), values), None)
-        for month in rows.months():
-            store.insert(table_of(LEDGER), f"planted-{partition}-{month}", rows.block(month))
+    parts = [
+        rows_of(Records(TopicPartition(LEDGER, partition), list(range(len(values))), values), None)
+        for partition, values in ledger.items()
+    ]
+    for month in sorted({month for rows in parts for month in rows.months()}):
+        store.insert(table_of(LEDGER), f"planted-{month}", block_of(parts, month))
     store.close()
     return {
         AlertKey(*key): Told(told[0], told[1], tuple(told[2]), told[3])

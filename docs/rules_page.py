@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esep.rules import load_rules
-from esep.rules_in_words import condition_text, filter_text, window_text
+from esep.rules_in_words import filter_text, whole_text, window_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,11 +47,12 @@ def _section(rules: RuleSet, rule: Rule) -> Iterator[str]:
     yield f"- rests on: {rule.basis}"
     yield f"- fulfilled by: {filter_text(rule.event)}"
     for condition in rule.when:
-        said = [condition_text(rules, one) for one in condition.alternatives]
-        yield f"- and: {' **or** '.join(said)}"
+        yield f"- and: {whole_text(rules, condition, ' **or** ')}"
     if rule.waits:
         yield f"- looked at no sooner than {window_text(rule.waits)} after it occurred"
     yield f"- likely to be taken for it: {rule.confuses}"
+    if rule.needs:
+        yield f"- needs: {rule.needs}"
     yield ""
     yield f"> {_shown(rule.reason.en)}<br>{_shown(rule.reason.ru)}<br>{_shown(rule.reason.kk)}"
 

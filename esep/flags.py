@@ -18,7 +18,8 @@ from esep.yaml_text import from_yaml
 class FlagCode(BaseModel):
     """One flag: its bit, the field that it is about, what rests on what, and the text for a person.
 
-    needs: the event alone, or the lists of restricted persons as of the bet.
+    needs: the event alone, the lists of restricted persons, or the registers of organizers and of what is barred, as of
+    the bet.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,7 +28,7 @@ class FlagCode(BaseModel):
     bit: int
     field: str
     clause: str
-    needs: Literal["event", "lists"]
+    needs: Literal["event", "lists", "register"]
     en: str
     ru: str
     kk: str

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from esep.rules import LANGUAGES
-from esep.rules_in_words import condition_text, feature_text, filter_text
+from esep.rules_in_words import feature_text, filter_text, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from esep.rules import Condition, Rule, RuleSet
 
-_PLAIN = ("version", "mode", "engine", "waits", "since", "severity", "basis", "subject", "bucket", "confuses")
+_PLAIN = ("version", "mode", "engine", "waits", "since", "severity", "basis", "subject", "bucket", "confuses", "needs")
 _OF_ALERTS = (
     "engine",
     "waits",
@@ -109,9 +109,7 @@ def _conditions(old: RuleSet, before: Rule, new: RuleSet, after: Rule) -> Iterat
 
 
 def _condition(rules: RuleSet, condition: Condition | None) -> str:
-    if condition is None:
-        return ""
-    return " or ".join(condition_text(rules, one) for one in condition.alternatives)
+    return "" if condition is None else whole_text(rules, condition)
 
 
 def _texts(what: str, before: object, after: object) -> Iterator[str]:

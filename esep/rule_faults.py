@@ -38,6 +38,7 @@ def faults_of(rules: RuleSet) -> Iterator[Fault]:
         if unknown := list(_unknown(rules, rule, place)):
             yield from unknown
         else:
+            yield from _wrong_scores(rule, place)
             yield from _misfits(rules, rule, place)
             yield from _wrong_words(rules, rule, place)
     for number, feature in enumerate(rules.features):
@@ -57,6 +58,14 @@ def _unknown(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
                 yield Fault((*place, *within, field), f"there is no feature {name}")
 
 
+def _wrong_scores(rule: Rule, place: Place) -> Iterator[Fault]:
+    for number, condition in enumerate(rule.when):
+        if condition.weight is not None:
+            yield Fault((*place, "when", number, "weight"), "only what `score` is made of has a weight")
+    if len([condition for condition in rule.when if condition.score]) > 1:
+        yield Fault((*place, "when"), "a rule has one `score`")
+
+
 def _misfits(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
     features = rules.features_of(rule)
     if rule.waits and rule.engine == "stream":
@@ -72,8 +81,8 @@ def _misfits(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
         if of is not None and (feature.aggregate == "mean" or of.aggregate == "mean" or feature.unit != of.unit):
             yield Fault((*place, *within, "of"), f"{condition.feature} cannot be a part of {condition.of}")
     keys = {key for feature in features for key in feature.key}
-    if "instrument_hash" in keys and "instrument_hash" not in rule.event.has:
-        yield Fault((*place, "event"), "a feature's key needs `has: [instrument_hash]` here")
+    for key in sorted(keys & {"instrument_hash", "market"} - set(rule.event.has)):
+        yield Fault((*place, "event"), f"a feature's key needs `has: [{key}]` here")
     if "wager_id" in keys and not (rule.event.kinds and set(rule.event.kinds) <= _BETS):
         yield Fault((*place, "event"), "a feature's key needs `kinds` here, of those that name a bet")
 
@@ -92,7 +101,7 @@ def _wrong_buckets(rule: Rule, features: Sequence[Feature], place: Place) -> Ite
 
 
 def _wrong_words(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
-    known = {feature.observed for feature in rules.features_of(rule)}
+    known = rules.observed_of(rule)
     for language in type(rule.reason).model_fields:
         for _, name, _, _ in Formatter().parse(getattr(rule.reason, language)):
             if name is not None and name.removesuffix(".limit") not in known:

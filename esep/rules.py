@@ -50,6 +50,13 @@ LANGUAGES = ("kk", "ru", "en")
 Kind = Literal["WAGER", "WINNING", "REFUND", "CASH_OUT", "DEPOSIT", "WITHDRAWAL"]
 KINDS: tuple[Kind, ...] = get_args(Kind)  # What a posting moves: its event type, and of a payout its kind.
 Subject = Literal["person", "instrument"]
+Measured = Literal[
+    "amount_tiyn", "return_tiyn", "odds_milli", "organizer_bin", "instrument_hash", "iin", "outcome",
+]  # fmt: skip
+Flag = Literal[
+    "UNDER_21_HINT", "CREDIT_MONEY", "RESTRICTED", "DEBTOR", "OFFICIAL", "UNLICENSED", "ILLEGAL_RESOURCE",
+]  # fmt: skip
+SCORE, WEIGHT, POINTS = "score", ".weight", "points"  # How alerts tell a score, the weight of a part, and their unit.
 _UNITS_MS = {"min": 60 * 1000, "h": HOUR_MS, "d": DAY_MS}
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})(min|h|d)")
 
@@ -97,14 +104,17 @@ class Range(_Declared):
 
 
 class Filter(_Declared):
-    """Which postings: all that is said must hold. hours: of the Almaty clock. flags: any of them. has: not null."""
+    """Which postings: all that is said must hold. hours: of the Almaty clock. flags: any of them. has: not null.
+
+    A market is that of a bet on one outcome: a combined bet, or one whose outcomes are not reported, has none.
+    """
 
     kinds: tuple[Kind, ...] = ()
     amount_tiyn: Range | None = None
     odds_milli: Range | None = None
     hours: Range | None = None
-    flags: tuple[Literal["UNDER_21_HINT", "CREDIT_MONEY", "RESTRICTED", "DEBTOR", "OFFICIAL"], ...] = ()
-    has: tuple[Literal["instrument_hash", "odds_milli"], ...] = ()
+    flags: tuple[Flag, ...] = ()
+    has: tuple[Literal["instrument_hash", "odds_milli", "market"], ...] = ()
 
     @property
     def flag_bits(self) -> int:
@@ -121,10 +131,10 @@ class Feature(_Declared):
     feature: Name
     observed: Name
     aggregate: Literal["sum", "count", "distinct", "mean"]
-    field: Literal["amount_tiyn", "return_tiyn", "odds_milli", "organizer_bin", "instrument_hash", "iin"] | None = None
+    field: Measured | None = None
     filter: Filter = Filter()
     window: Window
-    key: tuple[Literal["organizer_bin", "instrument_hash", "iin", "wager_id"], ...] = ()
+    key: tuple[Literal["organizer_bin", "instrument_hash", "iin", "wager_id", "market"], ...] = ()
 
     @property
     def unit(self) -> str:
@@ -136,7 +146,7 @@ class Feature(_Declared):
         fields = {
             "sum": ("amount_tiyn", "return_tiyn"),
             "count": (None,),
-            "distinct": ("organizer_bin", "instrument_hash", "iin"),
+            "distinct": ("organizer_bin", "instrument_hash", "iin", "outcome"),
             "mean": ("odds_milli",),
         }[self.aggregate]
         if self.field not in fields:
@@ -146,19 +156,24 @@ class Feature(_Declared):
             raise ValueError(f"{self.field} needs odds: `has: [odds_milli]` in the filter")
         if self.field == "instrument_hash" and "instrument_hash" not in self.filter.has:
             raise ValueError("instrument_hash must be there: `has: [instrument_hash]` in the filter")
-        if self.aggregate == "distinct" and self.key:
-            raise ValueError("different values are counted over all of the subject's postings, without a key")
+        if self.field == "outcome" and not ("market" in self.key and "market" in self.filter.has):
+            raise ValueError("outcomes are those of one market: `key: [market]`, and `has: [market]` in the filter")
         return self
 
 
 class Condition(_Declared):
-    """What must hold of a feature: a limit, or with `of` a part of another feature's value, or one of `any`."""
+    """What must hold: of a feature a limit, or with `of` a part of another one's value; or one of `any`; or `score`.
+
+    score: conditions with a weight each; the weights of those that hold must reach at_least.
+    """
 
     feature: Name | None = None
     at_least: Number | None = None
     at_most: Number | None = None
     of: Name | None = None
     any: tuple[Condition, ...] = ()
+    score: tuple[Condition, ...] = ()
+    weight: int | None = Field(default=None, ge=1)
 
     @property
     def limit(self) -> Fraction:
@@ -167,14 +182,30 @@ class Condition(_Declared):
 
     @property
     def alternatives(self) -> tuple[Condition, ...]:
-        """The conditions of which one must hold."""
-        return self.any or (self,)
+        """The plain conditions that it is made of: together those that hold must have the points `needed`."""
+        return self.any or self.score or (self,)
+
+    @property
+    def points(self) -> int:
+        """What a plain condition counts for if it holds."""
+        return self.weight or 1
+
+    @property
+    def needed(self) -> int:
+        """The points that must be reached: of `any`, and of a plain condition, those of one."""
+        return int(self.limit) if self.score else 1
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Condition:
         if self.any:
-            if self.model_fields_set != {"any"} or any(one.any for one in self.any):
+            if self.model_fields_set != {"any"} or any(one.feature is None or one.weight for one in self.any):
                 raise ValueError("`any` stands alone, over plain conditions")
+            return self
+        if self.score:
+            if self.model_fields_set != {"score", "at_least"} or any(one.weight is None for one in self.score):
+                raise ValueError("`score` stands with at_least alone, over plain conditions with a weight each")
+            if self.limit.denominator != 1 or not 1 <= self.limit <= sum(one.points for one in self.score):
+                raise ValueError("the points asked for are a whole number that the weights can reach")
             return self
         if self.feature is None or (self.at_least is None) == (self.at_most is None):
             raise ValueError("a condition names a feature and has one of at_least and at_most")
@@ -198,6 +229,7 @@ class Rule(_Declared):
     engine: who raises its alerts, the stage or the nightly run. waits: for how long (ms) the nightly run does not look
     at what occurred, since what it lacks may still come.
     since: only what occurred from that Almaty day on counts. confuses: what the rule is likely to take for its case.
+    needs: of which version of the events, where not every one will do.
     """
 
     rule_id: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", alias="rule")]
@@ -214,6 +246,7 @@ class Rule(_Declared):
     bucket: Literal["entry", "day", "week", "month"]
     reason: Texts
     confuses: Sentence
+    needs: Sentence | None = None
 
     @property
     def live(self) -> bool:
@@ -251,13 +284,12 @@ class Rule(_Declared):
         return LATENESS_MS + (DAYS_MAX[self.calendar] - 1 if self.calendar else 0) * DAY_MS
 
     def conditions(self) -> Iterator[tuple[Condition, Place]]:
-        """Yield each plain condition, those of `any` included, with its place in the rule."""
+        """Yield each plain condition, those of `any` and `score` included, with its place in the rule."""
         for number, condition in enumerate(self.when):
-            if condition.any:
-                for nth, one in enumerate(condition.any):
-                    yield one, ("when", number, "any", nth)
-            else:
+            if condition.feature is not None:
                 yield condition, ("when", number)
+            for nth, one in enumerate(condition.any or condition.score):
+                yield one, ("when", number, "any" if condition.any else "score", nth)
 
 
 class RuleSet(_Declared):
@@ -276,6 +308,11 @@ class RuleSet(_Declared):
         """Return the features that a rule's conditions name, each once, in their order."""
         names = [name for condition, _ in rule.conditions() for name in (condition.feature, condition.of) if name]
         return tuple(self.by_name[name] for name in dict.fromkeys(names))
+
+    def observed_of(self, rule: Rule) -> set[str]:
+        """Return the names under which a rule's texts can tell what was observed."""
+        scores = {SCORE for condition in rule.when if condition.score}
+        return scores | {feature.observed for feature in self.features_of(rule)}
 
     def rule(self, rule_id: str) -> Rule:
         """Return the rule with this id; FileUnusable where there is none."""

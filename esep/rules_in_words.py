@@ -22,10 +22,26 @@ _VALUES = {
     ("distinct", "organizer_bin"): "different organizers of",
     ("distinct", "instrument_hash"): "different means of payment of",
     ("distinct", "iin"): "different persons of",
+    ("distinct", "outcome"): "different outcomes of",
     ("mean", "odds_milli"): "mean odds, by stake, of",
 }
-_SAME = {"organizer_bin": "organizer", "instrument_hash": "means of payment", "iin": "person", "wager_id": "bet"}
+_SAME = {
+    "organizer_bin": "organizer",
+    "instrument_hash": "means of payment",
+    "iin": "person",
+    "wager_id": "bet",
+    "market": "market",
+}
+_HAS = {"instrument_hash": "a means of payment", "odds_milli": "odds", "market": "one outcome in one market"}
 _UNITS = ((24 * 3600 * 1000, "days"), (3600 * 1000, "hours"), (60 * 1000, "minutes"))
+
+
+def whole_text(rules: RuleSet, condition: Condition, between: str = " or ") -> str:
+    """Return a condition with all that it is made of. between: what stands between those of which one must hold."""
+    if condition.score:
+        parts = [f"{one.points} where {condition_text(rules, one)}" for one in condition.score]
+        return f"at least {condition.needed} points: {'; '.join(parts)}"
+    return between.join(condition_text(rules, one) for one in condition.alternatives)
 
 
 def condition_text(rules: RuleSet, condition: Condition) -> str:
@@ -54,7 +70,7 @@ def filter_text(one: Filter) -> str:
     said += [f"odds {_range(one.odds_milli, 'milli')}"] if one.odds_milli else []
     said += [f"hours {_range(one.hours, 'count')}"] if one.hours else []
     said += [f"flagged {' or '.join(one.flags)}"] if one.flags else []
-    said += [f"with {'a means of payment' if name == 'instrument_hash' else 'odds'}" for name in one.has]
+    said += [f"with {_HAS[name]}" for name in one.has]
     return ", ".join(said)
 
 

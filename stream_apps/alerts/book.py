@@ -14,6 +14,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from esep.buckets import bucket_of
+from esep.rules import POINTS, SCORE, WEIGHT
 from esep.stream_apps.alerts.series import Values
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from esep.buckets import Bucket, Calendar, Span
     from esep.stream_apps.alerts.columns import Posting
-    from esep.stream_apps.alerts.program import Compiled, Test
+    from esep.stream_apps.alerts.program import Asked, Compiled, Test
 
 
 _ANSWERS_MAX = 16  # Kept at a time: each posting is held against all of them.
@@ -98,15 +99,16 @@ class Book:
 
     def judged(self, event: Posting) -> Found:
         """Return what is observed at an event, whether it fulfils the rule or not; only what holds has evidence."""
-        observed, evidence = [], {event}
-        tests = [test for alternatives in self._compiled.tests for test in alternatives]
-        for test in tests:
-            observed.append(self._observed(test, event))
-            if observed[-1].holds:
-                for name in filter(None, (test.feature, test.of)):
+        observed: list[Observed] = []
+        evidence, behind = {event}, dict[str, None]()
+        for asked in self._compiled.asked:
+            parts = [(test, self._observed(test, event)) for test in asked.tests]
+            observed += _scored(asked, parts) if asked.is_score else [told for _, told in parts]
+            for test, told in parts:
+                for name in filter(None, (test.feature, test.of) if told.holds else ()):
                     evidence.update(self._values[name].evidence(event))
-        behind = {test.of: None for test in tests if test.of}
-        others = tuple(self._told(name, event) for name in behind if name)
+            behind |= {test.of: None for test in asked.tests if test.of}
+        others = tuple(self._told(name, event) for name in behind)
         return Found(event, tuple(sorted(evidence)), tuple(observed), others)
 
     def _begin(self, postings: Sequence[Posting]) -> None:
@@ -156,10 +158,13 @@ class Book:
         return None
 
     def _fulfils(self, event: Posting) -> bool:
-        for alternatives in self._compiled.tests:
-            for test in alternatives:
+        for asked in self._compiled.asked:
+            points = 0
+            for test in asked.tests:
                 if self._holds(test, event):
-                    break
+                    points += test.points
+                    if points >= asked.needed:
+                        break
             else:
                 return False
         return True
@@ -186,6 +191,15 @@ class Book:
     def _told(self, name: str, event: Posting) -> Observed:
         feature, _ = self._compiled.features[name]
         return Observed(feature.observed, self._values[name].at(event), 0, feature.unit, False)
+
+
+def _scored(asked: Asked, parts: Sequence[tuple[Test, Observed]]) -> Iterator[Observed]:
+    """Yield the points reached, and each part with its weight behind it where it holds."""
+    yield Observed(SCORE, sum(test.points for test, told in parts if told.holds), asked.needed, POINTS, holds=True)
+    for test, told in parts:
+        yield told
+        if told.holds:
+            yield Observed(f"{told.name}{WEIGHT}", test.points, asked.needed, POINTS, holds=True)
 
 
 def _what(posting: Posting) -> tuple[str, int, int]:

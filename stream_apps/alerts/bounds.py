@@ -7,8 +7,9 @@ Promises  a person (or what is keyed apart, a bet) of whom one bound does not ho
 
 As in SQL (`sinks/clickhouse/alerts/reach_sql.py`): time is cut into stretches of the rule's longest window. A window
 that ends in one stretch lies in it and in the one before, so that all that was booked in the two is as much as it may
-hold. Of a part `of` a sum, the smallest posting of that sum is what it comes to at least. What all features are keyed
-by is bounded apart, over all that is kept.
+hold. Different values are counted whatever their key: by each key there are no more. Of a part `of` a sum, the smallest
+posting of that sum is what it comes to at least. What nothing bounds counts as held in a score. What all features are
+keyed by is bounded apart, over all that is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from esep.rules import Condition, Feature, Filter, Rule, RuleSet
 
-What = Literal["count", "amount_tiyn", "return_tiyn", "organizer_bin", "instrument_hash", "iin"]
+What = Literal["count", "amount_tiyn", "return_tiyn", "organizer_bin", "instrument_hash", "iin", "outcome"]
 _WHAT: dict[tuple[str, str | None], What] = {
     ("sum", "amount_tiyn"): "amount_tiyn",
     ("sum", "return_tiyn"): "return_tiyn",
@@ -30,8 +31,9 @@ _WHAT: dict[tuple[str, str | None], What] = {
     ("distinct", "organizer_bin"): "organizer_bin",
     ("distinct", "instrument_hash"): "instrument_hash",
     ("distinct", "iin"): "iin",
+    ("distinct", "outcome"): "outcome",
 }
-DISTINCT = frozenset({"organizer_bin", "instrument_hash", "iin"})
+DISTINCT = frozenset({"organizer_bin", "instrument_hash", "iin", "outcome"})
 
 
 class Measure(NamedTuple):
@@ -53,6 +55,14 @@ class Bound(NamedTuple):
     least: Measure | None
 
 
+class Enough(NamedTuple):
+    """Those of the bounds that hold have at least the points `needed` together. points: of each."""
+
+    bounds: tuple[Bound, ...]
+    points: tuple[int, ...]
+    needed: int
+
+
 class Apart(NamedTuple):
     """What is added up together: postings of one subject that have the same `key`, in one stretch of time.
 
@@ -64,16 +74,16 @@ class Apart(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """The bounds of a rule. event: the number of its events. of_sums: of each, one alternative has to hold."""
+    """The bounds of a rule. event: the number of its events. of_sums: each has to hold."""
 
     apart: Apart
     event: Measure
-    of_sums: tuple[tuple[Bound, ...], ...]
+    of_sums: tuple[Enough, ...]
 
     @property
     def measures(self) -> list[Measure]:
         """All that has to be known."""
-        bounds = [bound for alternatives in self.of_sums for bound in alternatives]
+        bounds = [bound for enough in self.of_sums for bound in enough.bounds]
         return [self.event, *(one for bound in bounds for one in (bound.most, bound.least) if one)]
 
 
@@ -84,10 +94,11 @@ def bounds_of(rules: RuleSet, rule: Rule, bits: Mapping[Filter, int]) -> Bounds:
     stretch_ms = 0 if key else max([DAY_MS, *(feature.window for feature in windowed)])
     of_sums = []
     for condition in rule.when:
-        alternatives = [_bound(rules, one, bits) for one in condition.alternatives]
-        known = tuple(bound for bound in alternatives if bound)
-        if len(known) == len(alternatives):
-            of_sums.append(known)
+        parts = [(_bound(rules, one, bits), one.points) for one in condition.alternatives]
+        known = [(bound, points) for bound, points in parts if bound]
+        needed = condition.needed - sum(points for bound, points in parts if not bound)  # They may hold.
+        if needed > 0:
+            of_sums.append(Enough(tuple(bound for bound, _ in known), tuple(points for _, points in known), needed))
     return Bounds(Apart(key, stretch_ms), Measure(bits[rule.event], "count"), tuple(of_sums))
 
 

@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 SLOT_WORDS = PERSON_WORDS + 1  # A slot is a person and a day: the words of the person key, and the number of the day.
 _DAY_BEGINS_MS = 5 * 3600 * 1000  # A day begins at 00:00 of UTC+5, as in Almaty since 1 March 2024.
 HAS_INSTRUMENT = 16  # Beside a kind's number: the posting names a means of payment.
+HAS_MARKET = 32  # Beside these: it is a bet on one outcome of one market.
 FACTS = np.dtype([
     ("occurred_ms", "<i8"), ("amount", "<i8"), ("offset", "<i8"), ("revision", "<i4"), ("odds", "<i4"),
     ("flags", "<i4"), ("entry_length", "<u2"), ("wager_length", "<u2"), ("kind", "<u1"),
 ])  # fmt: skip
 WINNING = KINDS.index("WINNING")
+_ENDING = {"market": 1, "outcome": 2}  # Places in an ending; all else is `linked`.
+_BETWEEN = b"\0"  # Neither an IIN nor a means of payment has one.
 _OFFSET_BITS = 48  # Of an offset: more records than a partition ever has.
 
 
@@ -37,9 +40,9 @@ class Posting(NamedTuple):
     """A posting; comparing two gives their total order (DESIGN §7).
 
     leg: 1, or -1 with a negative amount for what is taken back. offset: in the ledger; of a means of payment's posting
-    with its partition (`ledger_places`). kind: a place in KINDS, and HAS_INSTRUMENT. odds_milli: 0 where there are
-    none. wager_id, linked: kept where a rule asks for them, or empty. linked: of a person's posting the means of
-    payment, of a means of payment's the IIN. bits: the filters that it passes (`Program.bits`).
+    with its partition (`ledger_places`). kind: a place in KINDS, HAS_INSTRUMENT, HAS_MARKET. odds_milli: 0 where there
+    are none. wager_id, linked, market, outcome: kept where a rule asks for them, or empty. linked: of a person's
+    posting the means of payment, of a means of payment's the IIN. bits: the filters that it passes (`Program.bits`).
     """
 
     occurred_ms: int
@@ -54,6 +57,8 @@ class Posting(NamedTuple):
     wager_id: str = ""
     linked: str = ""
     bits: int = 0
+    market: str = ""
+    outcome: str = ""
 
     @property
     def organizer_bin(self) -> str:
@@ -65,7 +70,7 @@ class Posting(NamedTuple):
 class Columns:
     """Postings as columns. slots: person key and day (SLOT_WORDS words). facts: FACTS, the leg is the amount's sign.
 
-    texts: of each posting entry id, wager id and `linked` without anything between, all joined; lengths: theirs.
+    texts: of each posting entry id, wager id and `ending` without anything between, all joined; lengths: theirs.
     """
 
     slots: np.ndarray
@@ -83,16 +88,18 @@ class Columns:
         return [buffer[start:end] for start, end in zip((ends - self.lengths).tolist(), ends.tolist(), strict=True)]
 
     def words(self, field: str) -> np.ndarray:
-        """Return a number (uint64) for each posting's organizer_bin, wager_id or `linked`: equal for equal ones."""
+        """Return a number (uint64) for each posting's value of a text, equal for equal ones of one process."""
         texts = self.own_texts()
         if field == "organizer_bin":
             values = [text.partition(b"/")[0] for text in texts]
         else:
             middles = self.facts["entry_length"].astype(np.int64)
-            ends = middles + self.facts["wager_length"]
-            spans = (middles, ends) if field == "wager_id" else (ends, self.lengths)
-            cuts = zip(texts, *(span.tolist() for span in spans), strict=True)
-            values = [text[start:end] for text, start, end in cuts]
+            ends = (middles + self.facts["wager_length"]).tolist()
+            if field == "wager_id":
+                values = [text[start:end] for text, start, end in zip(texts, middles.tolist(), ends, strict=True)]
+            else:
+                place = _ENDING.get(field, 0)
+                values = [_parted(text[end:])[place] for text, end in zip(texts, ends, strict=True)]
         return pl.Series(values, dtype=pl.Binary).hash().to_numpy()
 
     def taken(self, places: np.ndarray) -> Columns:
@@ -113,24 +120,32 @@ class Columns:
         return [
             Posting(
                 occurred_ms, text[:middle].decode(), revision, 1 if amount > 0 else -1, amount, offset,
-                kind, odds, flags, text[middle:end].decode(), text[end:].decode(), own,
+                kind, odds, flags, text[middle:end].decode(), linked.decode(), own, market.decode(), outcome.decode(),
             )
             for text, middle, end, own, occurred_ms, revision, amount, offset, kind, odds, flags in zip(
                 self.own_texts(), middles.tolist(), ends.tolist(), passed, *columns, strict=False
             )
+            for linked, market, outcome in [_parted(text[end:])]
         ]  # fmt: skip
 
 
 def columns_of(persons: Sequence[bytes], postings: Sequence[Posting]) -> Columns:
     """Return postings, each of the person key beside it, as columns."""
     facts = np.zeros(len(postings), FACTS)
-    parts = [(one.entry_id.encode(), one.wager_id.encode(), one.linked.encode()) for one in postings]
+    parts = [(one.entry_id.encode(), one.wager_id.encode(), _ending(one)) for one in postings]
     names = ("occurred_ms", "amount_tiyn", "offset", "revision", "odds_milli", "flags", "kind")
     for name in names:
         facts[name.removesuffix("_tiyn").removesuffix("_milli")] = [getattr(one, name) for one in postings]
     facts["entry_length"], facts["wager_length"] = ([len(part[at]) for part in parts] for at in (0, 1))
     texts, lengths = joined(b"".join(part) for part in parts)
     return Columns(slots_of(person_words(persons), day_of(facts["occurred_ms"])), facts, texts, lengths)
+
+
+def ending_with_market(linked: pl.Expr) -> pl.Expr:
+    """Return how `linked` is kept together with the columns market and outcome: as it is where there is no market."""
+    between = pl.lit(_BETWEEN.decode())
+    kept = pl.concat_str(linked, between, pl.col("market").str.len_bytes(), between, "market", "outcome")
+    return pl.when(pl.col("market").is_null()).then(linked).otherwise(kept)
 
 
 def ledger_places(partitions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -183,6 +198,21 @@ def day_of(instants_ms: np.ndarray) -> np.ndarray: ...
 def day_of(instants_ms: int | np.ndarray) -> int | np.ndarray:
     """Return the number of the day of UTC+5 of one instant, or of each of many."""
     return (instants_ms + _DAY_BEGINS_MS) // DAY_MS
+
+
+def _ending(posting: Posting) -> bytes:
+    linked, market, outcome = (text.encode() for text in (posting.linked, posting.market, posting.outcome))
+    return b"%s\0%d\0%s%s" % (linked, len(market), market, outcome) if market else linked
+
+
+def _parted(ending: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return linked, market and outcome."""
+    linked, between, kept = ending.partition(_BETWEEN)
+    if not between:
+        return linked, b"", b""
+    length, _, both = kept.partition(_BETWEEN)
+    end = int(length)
+    return linked, both[:end], both[end:]
 
 
 def cut_out(texts: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from esep.codec import empty_frame, encode
+from esep.codec import empty_frame
 from esep.lineage import TopicPartition
 from esep.partitioner import partitions_of
-from esep.schemas import schema
-from esep.stream_apps.alerts.looked import facts_of
+from esep.schemas import newest
+from esep.stream_apps.alerts.looked import facts_of, with_markets
 from esep.stream_apps.poll import PERSON_KEY_BYTES
 from esep.stream_apps.stage import Write
 from esep.topics import INSTRUMENTS, LEDGER
+from esep.versions import encode_oldest
 
 if TYPE_CHECKING:
     from esep.stream_apps.alerts.program import Program
     from esep.stream_apps.lanes import Lanes
     from esep.stream_apps.poll import InternalPoll
 
-_POSTING = schema("instrument_posting")
+_POSTING = "instrument_posting"
 
 
 def instrument_key(instrument_hash: str) -> bytes:
@@ -56,7 +57,7 @@ def instrument_writes(
     outputs = [TopicPartition(INSTRUMENTS, number) for number in range(partitions)]
     source_of = np.repeat(np.arange(len(poll.batches)), np.diff(poll.starts))[places]
     rows = lanes.rows_of([batch.source for batch in poll.batches], outputs, source_of, output_of)
-    values = encode(_records(poll, places, rows), _POSTING)
+    values = encode_oldest(_records(poll, places, rows, with_market=program.keeps_market), _POSTING)
     writes = []
     for number, output in enumerate(outputs):
         own = np.flatnonzero(output_of == number).tolist()
@@ -65,11 +66,14 @@ def instrument_writes(
     return writes
 
 
-def _records(poll: InternalPoll, places: np.ndarray, rows: np.ndarray) -> pl.DataFrame:
+def _records(poll: InternalPoll, places: np.ndarray, rows: np.ndarray, *, with_market: bool) -> pl.DataFrame:
     lineage = [
         pl.Series("row", rows),
         pl.lit(LEDGER).alias("cause_topic"),
         pl.Series("cause_partition", poll.partitions()[places]),
         pl.Series("cause_offset", poll.offsets()[places]),
     ]
-    return poll.frame[places].with_columns(lineage).select(empty_frame(_POSTING).columns)
+    markets = [pl.lit(None, pl.String).alias(name) for name in ("market", "outcome")]
+    frame = poll.frame[places]
+    frame = with_markets(frame) if with_market else frame.with_columns(markets)
+    return frame.with_columns(lineage).select(empty_frame(newest(_POSTING)).columns)

@@ -16,7 +16,17 @@ import polars as pl
 
 from esep.errors import InvariantBroken
 from esep.rules import KINDS
-from esep.stream_apps.alerts.columns import FACTS, HAS_INSTRUMENT, Columns, day_of, joined, ledger_places, slots_of
+from esep.stream_apps.alerts.columns import (
+    FACTS,
+    HAS_INSTRUMENT,
+    HAS_MARKET,
+    Columns,
+    day_of,
+    ending_with_market,
+    joined,
+    ledger_places,
+    slots_of,
+)
 from esep.stream_apps.poll import InternalPoll, person_words
 from esep.topics import LEDGER
 
@@ -50,9 +60,11 @@ def looked_at(poll: InternalPoll, program: Program) -> LookedAt:
     places = np.flatnonzero(bits)
     facts, bits = facts[places], bits[places]
     _check_signs(poll, facts, places)
-    linked = pl.col(_LINKED[program.subject]).fill_null("")
-    rows = poll.frame.select("entry_id", "wager_id", linked)[places]
-    kept = (True, program.keeps_wager, program.keeps_linked)
+    linked = pl.col(_LINKED[program.subject]).fill_null("") if program.keeps_linked else pl.lit("")
+    frame = with_markets(poll.frame[places]) if program.keeps_market else poll.frame[places]
+    ending = ending_with_market(linked) if program.keeps_market else linked
+    rows = frame.select("entry_id", "wager_id", ending=ending)
+    kept = (True, program.keeps_wager, program.keeps_linked or program.keeps_market)
     parts = [
         text.cast(pl.Binary).to_list() if is_kept else [b""] * len(places)
         for text, is_kept in zip(rows, kept, strict=True)
@@ -64,6 +76,22 @@ def looked_at(poll: InternalPoll, program: Program) -> LookedAt:
     return LookedAt(places, persons, Columns(slots, facts, texts, lengths), bits)
 
 
+def with_markets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return postings with market and outcome, which those of the ledger have from their selections.
+
+    Null but for a bet on one outcome. A market's name is that of `kz.esep.v1.InstrumentPosting`.
+    """
+    if "market" in frame.columns:
+        return frame
+    one = pl.col("selections").list.first().struct
+    event_id = one.field("event_id")
+    market = pl.concat_str("organizer_bin", event_id.str.len_bytes(), event_id, one.field("market_id"), separator="/")
+    single = _is_single(frame)
+    return frame.with_columns(
+        market=pl.when(single).then(market), outcome=pl.when(single).then(one.field("outcome_id"))
+    )
+
+
 def facts_of(poll: InternalPoll) -> np.ndarray:
     """Return of each posting of a poll what filters look at; lengths of texts are left open."""
     frame = poll.frame
@@ -71,7 +99,8 @@ def facts_of(poll: InternalPoll) -> np.ndarray:
     said = pl.when(pl.col("event_type") == "PAYOUT").then(pl.col("kind")).otherwise(pl.col("event_type"))
     looked = frame.select(
         kind=said.replace_strict(list(KINDS), range(len(KINDS)), return_dtype=pl.UInt8)
-        + pl.col("instrument_hash").is_not_null().cast(pl.UInt8) * HAS_INSTRUMENT,
+        + pl.col("instrument_hash").is_not_null().cast(pl.UInt8) * HAS_INSTRUMENT
+        + _is_single(frame).cast(pl.UInt8) * HAS_MARKET,
         odds=pl.col("odds_milli").fill_null(0),
         flags=pl.col("flags") & _FLAGS_KNOWN,
         amount=pl.col("amount_tiyn"),
@@ -82,6 +111,11 @@ def facts_of(poll: InternalPoll) -> np.ndarray:
         facts[name] = looked[name].to_numpy()
     facts["offset"] = _ledger_places(poll)
     return facts
+
+
+def _is_single(frame: pl.DataFrame) -> pl.Expr:
+    """Return which postings are of bets on one outcome."""
+    return pl.col("market").is_not_null() if "market" in frame.columns else pl.col("selections").list.len() == 1
 
 
 def _ledger_places(poll: InternalPoll) -> np.ndarray:

@@ -20,7 +20,7 @@ from esep.clock import ALMATY
 from esep.errors import FileUnusable
 from esep.rules import DAY_MS, KINDS, LATENESS_MS
 from esep.stream_apps.alerts.bounds import bounds_of
-from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, columns_of
+from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, HAS_MARKET, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,20 +34,32 @@ _KIND_MASK = HAS_INSTRUMENT - 1
 
 
 class Test(NamedTuple):
-    """A condition in whole numbers: value * denominator against numerator, or against numerator * value of `of`."""
+    """A plain condition in whole numbers: value * denominator against numerator, or against numerator * value of `of`.
+
+    points: what it counts for if it holds.
+    """
 
     feature: str
     of: str | None
     numerator: int
     denominator: int
     at_least: bool
+    points: int
+
+
+class Asked(NamedTuple):
+    """A condition: those of its tests that hold must have the points `needed` together. is_score: it tells them."""
+
+    tests: tuple[Test, ...]
+    needed: int
+    is_score: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A rule for the stream. bits: of all its filters. features: by name, each with its bit.
 
-    span_ms: the longest window. since_ms: what occurred before does not count. tests: of each, one has to hold.
+    span_ms: the longest window. since_ms: what occurred before does not count. asked: all of it has to hold.
     """
 
     rule: Rule
@@ -56,7 +68,7 @@ class Compiled:
     bits: int
     span_ms: int
     bounds: Bounds
-    tests: tuple[tuple[Test, ...], ...]
+    asked: tuple[Asked, ...]
     since_ms: int
 
     def sees(self, occurred_ms: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -69,7 +81,7 @@ class Compiled:
 class Program:
     """All LIVE rules of a subject. kept_ms: how long before the clock a posting may have occurred and still matter.
 
-    keeps_wager, keeps_linked: whether any rule asks for these texts.
+    keeps_wager, keeps_linked, keeps_market: whether any rule asks for these texts.
     """
 
     subject: Subject
@@ -79,6 +91,7 @@ class Program:
     kept_ms: int
     keeps_wager: bool
     keeps_linked: bool
+    keeps_market: bool
     withdrawn: Texts
 
     @property
@@ -123,6 +136,7 @@ def compile_rules(rules: RuleSet, subject: Subject = "person") -> Program:
         keeps_wager=any("wager_id" in feature.key for feature in features),
         keeps_linked=subject == "instrument"  # Its alerts name the persons.
         or any("instrument_hash" in (feature.field, *feature.key) for feature in features),
+        keeps_market=any("market" in feature.key for feature in features),  # Which outcomes need, too.
         withdrawn=rules.withdrawn,
     )
 
@@ -141,19 +155,23 @@ def _compiled(rules: RuleSet, rule: Rule, bits: dict[Filter, int]) -> Compiled:
         bits=int(np.bitwise_or.reduce([bits[one] for one in _filters(rules, rule)])),
         span_ms=span_ms,
         bounds=bounds_of(rules, rule, bits),
-        tests=tuple(tuple(map(_test, condition.alternatives)) for condition in rule.when),
+        asked=tuple(map(_asked, rule.when)),
         since_ms=rule.since_ms,
     )
+
+
+def _asked(condition: Condition) -> Asked:
+    return Asked(tuple(map(_test, condition.alternatives)), condition.needed, bool(condition.score))
 
 
 def _test(condition: Condition) -> Test:
     limit = condition.limit
     at_least = condition.at_least is not None
-    return Test(condition.feature or "", condition.of, limit.numerator, limit.denominator, at_least)
+    return Test(condition.feature or "", condition.of, limit.numerator, limit.denominator, at_least, condition.points)
 
 
 def passes(one: Filter, facts: np.ndarray) -> np.ndarray:
-    """Return which postings pass a filter."""
+    """Return which postings pass a filter; what takes back passes any flags, since lists may have changed meanwhile."""
     passed = np.ones(len(facts), np.bool_)
     if one.kinds:
         wanted = np.zeros(HAS_INSTRUMENT, np.bool_)
@@ -166,11 +184,13 @@ def passes(one: Filter, facts: np.ndarray) -> np.ndarray:
     if one.hours:
         passed &= _within(one.hours, _almaty_hours(facts["occurred_ms"]))
     if one.flags:
-        passed &= (facts["flags"] & one.flag_bits) != 0
+        passed &= ((facts["flags"] & one.flag_bits) != 0) | (facts["amount"] < 0)
     if "instrument_hash" in one.has:
         passed &= (facts["kind"] & HAS_INSTRUMENT) != 0
     if "odds_milli" in one.has:
         passed &= facts["odds"] > 0
+    if "market" in one.has:
+        passed &= (facts["kind"] & HAS_MARKET) != 0
     return passed
 
 

@@ -146,7 +146,9 @@ class _Sums:
         return reached if cells.after is None else reached | self._ends_in(bounds, cells.after, cells.rows)
 
     def beside(self, rows: np.ndarray, later: int) -> np.ndarray:
-        """Return the rows of the same persons' stretches before or after; 0 where there is none."""
+        """Return the rows of the same persons' stretches before or after; 0 where there is none, and no stretches."""
+        if not self._apart.stretch_ms:
+            return np.zeros_like(rows)
         keys = self._cells.keys[rows - 1]
         number = (keys + np.int64(later).astype(np.uint64)) & _NUMBER_MASK
         found: np.ndarray = self._cells.find((keys & ~_NUMBER_MASK) | number).astype(np.intp) + 1
@@ -163,8 +165,9 @@ class _Sums:
 
     def _ends_in(self, bounds: Bounds, rows: np.ndarray, before: np.ndarray) -> np.ndarray:
         reached: np.ndarray = self._arrays[bounds.event][rows] > 0
-        for alternatives in bounds.of_sums:
-            reached &= np.logical_or.reduce([self._holds(bound, rows, before) for bound in alternatives])
+        for enough in bounds.of_sums:
+            held = [self._holds(bound, rows, before) for bound in enough.bounds]
+            reached &= sum(one * points for one, points in zip(held, enough.points, strict=True)) >= enough.needed
         return reached
 
     def _holds(self, bound: Bound, rows: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -70,8 +70,8 @@ class Values:
 
     def __init__(self, feature: Feature, bit: int) -> None:
         self._feature, self.bit = feature, bit
-        self._series: dict[_Key, Series] = {}
-        self._parts = (feature.field or "",) if feature.aggregate == "distinct" else feature.key
+        self._series: dict[_Key, dict[str, Series]] = {}  # By key, and by value where different ones are counted.
+        self._counted = feature.field if feature.aggregate == "distinct" else None
         self._weighs: tuple[Callable[[Posting], int], ...] = {
             "sum": (_amount if feature.field == "amount_tiyn" else _return,),
             "mean": (_amount, _amount_at_odds),
@@ -79,35 +79,38 @@ class Values:
 
     def begin(self, postings: list[Posting]) -> None:
         """Take postings that pass the filter, in their total order, in place of all others."""
-        orders: dict[_Key, list[Posting]] = {}
-        if not self._parts:
-            orders[()] = postings
-        else:
-            for posting in postings:
-                orders.setdefault(self._key(posting), []).append(posting)
-        self._series = {key: Series(order, self._weighs) for key, order in orders.items()}
+        if not self._feature.key and self._counted is None:
+            self._series = {(): {"": Series(postings, self._weighs)}}
+            return
+        orders: dict[_Key, dict[str, list[Posting]]] = {}
+        for posting in postings:
+            orders.setdefault(self._key(posting), {}).setdefault(self._value(posting), []).append(posting)
+        self._series = {
+            key: {value: Series(order, self._weighs) for value, order in of_key.items()}
+            for key, of_key in orders.items()
+        }
 
     def put(self, posting: Posting) -> None:
         """Add a posting that passes the filter."""
-        key = self._key(posting)
-        series = self._series.get(key)
-        if series is None:
-            self._series[key] = Series([posting], self._weighs)
+        of_key, value = self._series.setdefault(self._key(posting), {}), self._value(posting)
+        if value in of_key:
+            of_key[value].put(posting)
         else:
-            series.put(posting)
+            of_key[value] = Series([posting], self._weighs)
 
     def take(self, posting: Posting) -> None:
         """Take away a posting that was put here."""
-        self._series[self._key(posting)].take(posting)
+        self._series[self._key(posting)][self._value(posting)].take(posting)
 
     def at(self, event: Posting) -> int | None:
         """Return the value at an event; None is the mean of nothing."""
         if not self._feature.window:
             return self._of_event(event)
-        if self._feature.aggregate == "distinct":
-            windows = (series.window(event, self._feature.window) for series in self._series.values())
+        of_key = self._series.get(self._key(event), {})
+        if self._counted is not None:
+            windows = (series.window(event, self._feature.window) for series in of_key.values())
             return sum(1 for start, end in windows if end > start)
-        series = self._series.get(self._key(event))
+        series = of_key.get("")
         sums = series.sums(*series.window(event, self._feature.window)) if series else (0, 0)
         return _mean(sums) if self._feature.aggregate == "mean" else sums[0]
 
@@ -127,13 +130,14 @@ class Values:
         return self._weighs[0](event) if counted else 0
 
     def _asked(self, event: Posting) -> Iterable[Series]:
-        if self._feature.aggregate == "distinct":
-            return self._series.values()
-        series = self._series.get(self._key(event))
-        return [] if series is None else [series]
+        return self._series.get(self._key(event), {}).values()
 
     def _key(self, posting: Posting) -> _Key:
-        return tuple([_TEXTS[part](posting) for part in self._parts]) if self._parts else ()
+        key = self._feature.key
+        return tuple([_TEXTS[part](posting) for part in key]) if key else ()
+
+    def _value(self, posting: Posting) -> str:
+        return "" if self._counted is None else _TEXTS[self._counted](posting)
 
 
 def _one(_: Posting) -> int:
@@ -163,4 +167,6 @@ _TEXTS: dict[str, Callable[[Posting], str]] = {
     "instrument_hash": lambda posting: posting.linked,
     "iin": lambda posting: posting.linked,
     "wager_id": lambda posting: posting.wager_id,
+    "market": lambda posting: posting.market,
+    "outcome": lambda posting: posting.outcome,
 }

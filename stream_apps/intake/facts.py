@@ -2,7 +2,7 @@
 
 Reads     a `Reference`; events
 Returns   per event the place of its licence, and a code: ORGANIZER_UNKNOWN, LICENCE_NOT_IN_FORCE, SITE_UNKNOWN; the
-          version of the facts that counted; flags
+          version of the facts that counted; flags, of persons and of what the registers say of organizer and resource
 Promises  asked as of `occurred_at`, with what was published by `received_at`, never as of now; the same answer as
           `Organizer.licence_at` (clauses O9-3, O9-4.1; DESIGN §4 "Enrich"; decision 0015; box: intake)
 
@@ -18,8 +18,11 @@ import numpy as np
 import polars as pl
 
 from esep.clock import to_ms
+from esep.flags import FLAGS
+from esep.instants import bet_ms
 from esep.precedence import all_passed, fault
 from esep.reference import ORGANIZER, organizer_in
+from esep.stream_apps.intake.barred import Barred
 
 if TYPE_CHECKING:
     from esep.reference import Published, Reference
@@ -53,6 +56,7 @@ class Facts:
     def __init__(self, reference: Reference) -> None:
         self.version = reference.version
         self._reference = reference
+        self._barred = Barred(reference)
         self._versions = np.array([load.version for load in reference.loads], np.int64)
         self._organizers: dict[str, _History] = {}
         rows: list[tuple[str, str, str]] = []
@@ -88,9 +92,28 @@ class Facts:
         return pl.Series(self._versions[last])
 
     def flags(self, postings: pl.DataFrame) -> pl.Series:
-        """Return the flags of the person of each posting by the lists of restricted persons (Int64)."""
+        """Return the flags of each posting by the lists of restricted persons and the registers (Int64)."""
         flags = self._reference.restrictions.flags(postings["iin"], _occurred_ms(postings), self._counted(postings))
-        return pl.Series(flags)
+        unlicensed = np.where(self._unlicensed(postings), FLAGS["UNLICENSED"], 0)
+        return pl.Series(flags | unlicensed) | self._barred.flags(postings)
+
+    def _unlicensed(self, postings: pl.DataFrame) -> np.ndarray:
+        """Return which payouts are of bets that were taken while no licence of their organizer was in force.
+
+        What itself occurred without one is refused; a licence may have ended, or not begun, when the bet was made.
+        """
+        unlicensed = np.zeros(postings.height, np.bool_)
+        paid = postings.filter(postings["wager_occurred_at"].is_not_null())
+        counted, made_ms = self._counted(paid), bet_ms(paid)
+        found = np.zeros(paid.height, np.bool_)
+        for bin_, start, end in _runs(paid["organizer_bin"]):
+            history, part = self._organizers[bin_], slice(start, end)
+            which = _counting(history, counted[part])
+            for number in set(which.tolist()):
+                at = which == number
+                found[part][at] = ~_in_force(history.entries[number], made_ms[part][at])
+        unlicensed[postings["wager_occurred_at"].is_not_null().to_numpy()] = found
+        return unlicensed
 
     def _counted(self, events: pl.DataFrame) -> np.ndarray:
         return self._reference.counted(events["received_at"].to_numpy().view(np.int64))
@@ -104,7 +127,7 @@ def _look_up(
     history: _History, occurred_ms: np.ndarray, sites: list[str], counted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the verdict on each event of an organizer, and the place of its licence, each by what counts for it."""
-    which = np.maximum(np.searchsorted(history.loads, counted) - 1, 0)
+    which = _counting(history, counted)
     if (which == which[0]).all():  # Nearly always: an organizer's licences and sites change on few days of a year.
         return _judge(history.entries[which[0]], occurred_ms, sites)
     verdicts, licences = all_passed(len(sites)), np.zeros(len(sites), np.int32)
@@ -120,11 +143,27 @@ def _judge(entry: _Entry, occurred_ms: np.ndarray, sites: list[str]) -> tuple[np
     A poll has a few events of each of hundreds of organizers: a frame for each would be most of its work (measured).
     """
     verdicts = all_passed(len(sites))
-    last_begun = np.maximum(np.searchsorted(entry.from_ms, occurred_ms, side="right") - 1, 0)
-    in_force = (entry.from_ms[last_begun] <= occurred_ms) & (occurred_ms < entry.to_ms[last_begun])
-    fault(verdicts, ~in_force, "LICENCE_NOT_IN_FORCE")
+    fault(verdicts, ~_in_force(entry, occurred_ms), "LICENCE_NOT_IN_FORCE")
     fault(verdicts, np.fromiter((site not in entry.sites for site in sites), np.bool_, len(sites)), "SITE_UNKNOWN")
-    return verdicts, entry.start + last_begun
+    return verdicts, entry.start + _last_begun(entry, occurred_ms)
+
+
+def _counting(history: _History, counted: np.ndarray) -> np.ndarray:
+    """Return which of what was published of an organizer counts for each event."""
+    which: np.ndarray = np.maximum(np.searchsorted(history.loads, counted) - 1, 0)
+    return which
+
+
+def _in_force(entry: _Entry, instants_ms: np.ndarray) -> np.ndarray:
+    """Return at which instants a licence was in force."""
+    last_begun = _last_begun(entry, instants_ms)
+    in_force: np.ndarray = (entry.from_ms[last_begun] <= instants_ms) & (instants_ms < entry.to_ms[last_begun])
+    return in_force
+
+
+def _last_begun(entry: _Entry, instants_ms: np.ndarray) -> np.ndarray:
+    last_begun: np.ndarray = np.maximum(np.searchsorted(entry.from_ms, instants_ms, side="right") - 1, 0)
+    return last_begun
 
 
 def _runs(bins: pl.Series) -> list[tuple[str, int, int]]:

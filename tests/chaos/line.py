@@ -42,7 +42,7 @@ _ASK_EVERY_S = 0.25
 _NAMES = "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'ledger' ORDER BY position"
 _OF_THE_TABLE = {  # Columns that no record of the topic has: where it stood, and what others are worked out from.
     *("ledger_partition", "ledger_offset", "loaded_at", "row_behind", "cause_behind", "lag_ms", "other_name"),
-    *("own_year", "others_year", "other_years"),
+    *("own_year", "others_year", "other_years", "market", "outcome"),
 }
 _SELECTION = ("event_id", "market_id", "outcome_id", "odds_milli")
 _INSTANTS = ("received_at", "occurred_at", "wager_occurred_at")

@@ -15,7 +15,10 @@ def test_flags_are_distinct_bits() -> None:
 
 
 def test_bits_that_lie_in_the_ledger_keep_their_meaning() -> None:
-    assert FLAGS == {"UNDER_21_HINT": 1, "CREDIT_MONEY": 2, "RESTRICTED": 4, "DEBTOR": 8, "OFFICIAL": 16}
+    assert FLAGS == {
+        "UNDER_21_HINT": 1, "CREDIT_MONEY": 2, "RESTRICTED": 4, "DEBTOR": 8, "OFFICIAL": 16, "UNLICENSED": 32,
+        "ILLEGAL_RESOURCE": 64,
+    }  # fmt: skip
 
 
 def test_no_flag_is_a_code_that_refuses() -> None:

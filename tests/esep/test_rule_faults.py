@@ -61,3 +61,22 @@ def test_rule_about_a_means_of_payment_has_no_bucket_of_entries() -> None:
         "bucket: day", "bucket: entry", 1
     )
     assert "CREDIT_MONEY › bucket: a rule about a means of payment is told apart" in detail_of(head + name + each)
+
+
+def test_weight_is_for_what_a_score_is_made_of_and_a_rule_has_one_score() -> None:
+    part = "      - {feature: paid_out_24h, at_least: 20_000_000"
+    told = "DROPPER_SCORE › when › paid_out_24h › weight: only what `score` is made of has a weight"
+    assert told in detail_of(TEXT.replace(part, f"{part}, weight: 1"))
+    head, score, tail = TEXT.partition("      - score:\n")
+    parts, end, rest = tail.partition("        at_least: 6\n")
+    assert "a rule has one `score`" in detail_of(head + 2 * (score + parts + end) + rest)
+
+
+def test_key_of_a_market_needs_an_event_that_has_one() -> None:
+    text = TEXT.replace("event: {kinds: [WAGER], has: [market]}", "event: {kinds: [WAGER]}")
+    assert "OPPOSITE_BETS › event: a feature's key needs `has: [market]` here" in detail_of(text)
+
+
+def test_text_may_tell_the_score_of_a_rule_that_has_one() -> None:
+    other = TEXT.replace("{staked_sum} tenge within 7 days", "{score} tenge within 7 days")
+    assert "OPPOSITE_BETS › reason › en: {score} is no observed value" in detail_of(other)

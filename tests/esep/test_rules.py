@@ -87,6 +87,15 @@ def test_only_the_two_rules_of_winnings_are_live() -> None:
         ("rule: WIN_STRUCTURED\n", "rule: WIN_THRESHOLD\n", "there is another one of this name"),
         ("    mode: LIVE\n", "    mode: LIVE\n    mode: SHADOW\n", "WIN_THRESHOLD › mode: stands here twice"),
         ("  - any:\n", "  - at_most: 1\n        any:\n", "`any` stands alone"),
+        (", weight: 3}", "}", "`score` stands with at_least alone"),
+        ("        at_least: 6\n", "        at_least: 11\n", "a whole number that the weights can reach"),
+        ("        at_least: 6\n", "        at_least: 6\n        at_most: 9\n", "`score` stands with at_least alone"),
+        ("at_least: 3, weight: 2}", "at_least: 3, weight: 0}", "weight: Input should be greater than or equal to 1"),
+        (
+            "field: outcome, window: 7d,\n     filter: {kinds: [WAGER], has: [market]}, key: [market]",
+            "field: outcome, window: 7d,\n     filter: {kinds: [WAGER], has: [market]}",
+            "outcomes are those of one market",
+        ),
         ("flags: [DEBTOR]", "flags: [DEBTORS]", "DEBTOR › event › flags"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from esep.rules import load_rules
-from esep.rules_in_words import condition_text, feature_text, filter_text
+from esep.rules_in_words import condition_text, feature_text, filter_text, whole_text
 
 RULES = load_rules()
 
@@ -20,3 +20,13 @@ def test_limits_are_as_they_are_written() -> None:
     told = [condition_text(RULES, condition) for condition, _ in rule.conditions()]
     assert " ≥ 1.05 × stake × odds (tenge) of WAGER (with odds) within 45 days" in told[1]
     assert condition_text(RULES, RULES.rule("LOW_RISK_TURNOVER").when[1]).endswith(" ≤ 1.100")
+
+
+def test_score_tells_its_points_and_the_weight_of_each_part() -> None:
+    """D934-1..3."""
+    told = whole_text(RULES, RULES.rule("DROPPER_SCORE").when[1])
+    assert told.startswith("at least 6 points: 2 where different means of payment of any posting")
+    assert (
+        "; 3 where sum (tenge) of WAGER within 24 hours ≤ 0.2 × sum (tenge) of DEPOSIT within 24 hours; 1 where" in told
+    )
+    assert " **or** " in whole_text(RULES, RULES.rule("MANY_INSTRUMENTS").when[1], " **or** ")

@@ -35,7 +35,7 @@ def test_every_version_reads_every_other(record: str) -> None:
 def test_records_that_evolved_are_those_of_the_longer_list() -> None:
     """Or the test above would hold for want of versions."""
     assert {record for record in RECORDS if len(versions(record)) > 1} == {
-        "wager", "payout", "correction", "accepted", "ledger", "alert",
+        "wager", "payout", "correction", "accepted", "ledger", "alert", "instrument_posting",
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from tests.support.rule_histories import FROM_MS, HOUR_MS, PAYOUTS, own
+from tests.support.rule_histories import FROM_MS, HOUR_MS, PAYOUTS, own, selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,7 @@ def _posting(at_ms: int, line: dict[str, Any], nth: int, sequence: int) -> Posti
         "flags": line.get("flags", 0),
         "wager_id": "" if kind in {"DEPOSIT", "WITHDRAWAL"} else line.get("bet", f"w{sequence}"),
         "instrument_hash": None if card is None else f"{nth if card == 'each' else card}" * 8,
+        "selections": [selection(*one.split("/")) for one in line.get("bet_on", "").split()],
     }  # fmt: skip
 
 

@@ -37,6 +37,8 @@ LEDGER = schema("ledger")
 LOWERED = (  # What is counted in rules.yaml, and what short histories can reach.
     ("feature: wagers_at_night_6h, at_least: 20", "feature: wagers_at_night_6h, at_least: 2"),
     ("feature: winnings_just_below_30d, at_least: 3", "feature: winnings_just_below_30d, at_least: 2"),
+    ("feature: instruments_30d, at_least: 3, w", "feature: instruments_30d, at_least: 2, w"),
+    ("feature: organizers_24h, at_least: 3, w", "feature: organizers_24h, at_least: 2, w"),
     ("feature: instruments_30d, at_least: 5", "feature: instruments_30d, at_least: 2"),
     ("feature: instruments_7d, at_least: 5", "feature: instruments_7d, at_least: 2"),
     ("feature: instruments_30d, at_least: 10", "feature: instruments_30d, at_least: 3"),
@@ -77,7 +79,13 @@ class Arrival(NamedTuple):
     received_ms: int
 
 
+def selection(event_id: str, market_id: str, outcome_id: str) -> dict[str, Any]:
+    """Return what was bet on."""
+    return {"event_id": event_id, "market_id": market_id, "outcome_id": outcome_id, "odds_milli": 2000}
+
+
 LATE_MS = st.sampled_from([0, 0, 1, HOUR_MS, DAY_MS, 7 * DAY_MS, 20 * DAY_MS, LATE_MS_MAX])
+FLAGS = st.sampled_from([0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 127])
 BETS = st.sampled_from(["w1", "w1", "w2"])
 PAYOUTS = ("WINNING", "REFUND", "CASH_OUT")
 
@@ -85,7 +93,7 @@ PAYOUTS = ("WINNING", "REFUND", "CASH_OUT")
 class Theme(NamedTuple):
     """What a history is mostly about, so that short ones come near the thresholds of some rule.
 
-    persons: places in IINS.
+    persons: places in IINS. bet_on: what a wager may be on: no outcome that is told, one, or several.
     """
 
     kinds: tuple[str, ...]
@@ -94,6 +102,7 @@ class Theme(NamedTuple):
     odds: tuple[int | None, ...] = (None, 1000, 1100, 1101, 2000, 2**31 - 1)
     persons: tuple[int, ...] = (0, 0, 0, 1)
     instruments: tuple[str | None, ...] = (None, "a" * 64, "b" * 64, "c" * 64)
+    bet_on: tuple[tuple[dict[str, Any], ...], ...] = ((),)
 
 
 SHORT_MS = (0, 0, 1, HOUR_MS - 1, HOUR_MS, HOUR_MS + 1, 6 * HOUR_MS - 1, 6 * HOUR_MS, DAY_MS - 1, DAY_MS, DAY_MS + 1)
@@ -101,6 +110,7 @@ LONG_MS = (
     *SHORT_MS, 7 * DAY_MS - 1, 7 * DAY_MS, 30 * DAY_MS - 1, 30 * DAY_MS, 45 * DAY_MS - 1, 45 * DAY_MS,
     90 * DAY_MS - 1, 90 * DAY_MS,
 )  # fmt: skip
+HOME, AWAY = selection("матч/1", "m", "1"), selection("матч/1", "m", "2")
 TURNOVER = (50_000_000, 49_999_999, 45_000_000, 40_000_000)
 THEMES = (
     Theme(("WAGER", "WAGER", *PAYOUTS, "DEPOSIT", "WITHDRAWAL"), (100_000_000, 50_000_000, 10_000_000, 1), LONG_MS),
@@ -109,6 +119,31 @@ THEMES = (
     ),
     Theme(("WAGER", *PAYOUTS), TURNOVER, (0, 1, HOUR_MS - 1, HOUR_MS), (1000, 1100, 1101, 1200)),
     Theme(("WAGER", "WINNING"), (10_500_000, 10_499_999, 10_000_000, 105), LONG_MS, (1000, 1050, 2**31 - 1)),
+    Theme(
+        ("WAGER", "WAGER", "WAGER", "WINNING"),
+        (10_000_000, 1),
+        (0, 1, DAY_MS, 3 * DAY_MS, 7 * DAY_MS - 1, 7 * DAY_MS),
+        persons=(0, 1, 2),
+        instruments=("a" * 64, "a" * 64, "a" * 64, "b" * 64, None),
+        # Names of two markets that differ in where the event's ends; a text of many bytes; a combined bet; none told.
+        bet_on=(
+            (HOME,),
+            (HOME,),
+            (AWAY,),
+            (AWAY,),
+            (selection("матч/1", "m", "X"),),
+            (selection("матч", "1/m", "X"),),
+            (HOME, AWAY),
+            (),
+        ),
+    ),
+    Theme(
+        ("DEPOSIT", "DEPOSIT", "WITHDRAWAL", "WITHDRAWAL", "WINNING", "WAGER"),
+        (25_000_000, 20_000_000, 19_999_999, 4_000_000),
+        (0, 1, HOUR_MS, DAY_MS - 1),
+        persons=(0, 0, 0, 0, 1),
+        instruments=("a" * 64, "b" * 64, "c" * 64),
+    ),
     Theme(
         ("DEPOSIT", "WITHDRAWAL", "WINNING"),
         (10_000_000, 10_000_001, 9_999_999),
@@ -134,7 +169,9 @@ def _chain(draw: st.DrawFn, sequence: int, near_ms: int, theme: Theme) -> list[P
     organizer_bin = draw(st.sampled_from(BINS))
     for revision in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
         if now is not None:
-            chain.append({**now, "revision": revision, "leg": -1, "amount_tiyn": -now["amount_tiyn"]})
+            # By the lists and registers as they are when the correction comes.
+            taken_back = {"revision": revision, "leg": -1, "amount_tiyn": -now["amount_tiyn"], "flags": draw(FLAGS)}
+            chain.append({**now, **taken_back})
         was, now = now, None
         if revision == 0 or draw(st.booleans()):
             kind = draw(st.sampled_from(theme.kinds))
@@ -149,12 +186,13 @@ def _chain(draw: st.DrawFn, sequence: int, near_ms: int, theme: Theme) -> list[P
                 "occurred_ms": near_ms + draw(st.sampled_from([0, 0, 1])),
                 "amount_tiyn": draw(st.sampled_from(theme.amounts)),
                 "odds_milli": draw(st.sampled_from(theme.odds)) if kind == "WAGER" else None,
-                "flags": draw(st.sampled_from([0, 0, 0, 1, 2, 4, 8, 16, 31])),
+                "flags": draw(FLAGS),
                 "instrument_hash": draw(st.sampled_from(theme.instruments)),
                 "wager_id": "" if kind in {"DEPOSIT", "WITHDRAWAL"} else draw(BETS),
+                "selections": list(draw(st.sampled_from(theme.bet_on))) if kind == "WAGER" else [],
             }
             if was is not None and draw(st.booleans()):  # Only one thing is put right.
-                part = draw(st.sampled_from(["amount_tiyn", "iin", "instrument_hash"]))
+                part = draw(st.sampled_from(["amount_tiyn", "iin", "instrument_hash", "selections"]))
                 now = {**was, "revision": revision, part: now[part]}
             chain.append(now)
     return chain

@@ -85,12 +85,13 @@ def book(client: Client, postings: list[Posting]) -> None:
             *(one[name] for name in AS_THEY_ARE),
             datetime.fromtimestamp(one["occurred_ms"] / 1000, UTC),
             one.get("received_ms", one["occurred_ms"]) - one["occurred_ms"],
+            one.get("selections", []),
             *one["entry_id"].split("/")[1:],
         ]
         for one in postings
     ]
     columns = ["other_name" if name == "entry_id" else name for name in AS_THEY_ARE]
-    columns += ["occurred_at", "lag_ms", "stream_id", "sequence"]
+    columns += ["occurred_at", "lag_ms", "selections", "stream_id", "sequence"]
     client.insert("ledger", [[*row[:-1], int(row[-1])] for row in rows], column_names=columns)
 
 

@@ -15,7 +15,10 @@ from zoneinfo import ZoneInfo
 ALMATY = ZoneInfo("Asia/Almaty")
 UNIT_MS = {"min": 60_000, "h": 3_600_000, "d": 86_400_000}
 OWNERS = {"person": "iin", "instrument": "instrument_hash"}
-FLAG_BITS = {"UNDER_21_HINT": 1, "CREDIT_MONEY": 2, "RESTRICTED": 4, "DEBTOR": 8, "OFFICIAL": 16}
+FLAG_BITS = {
+    "UNDER_21_HINT": 1, "CREDIT_MONEY": 2, "RESTRICTED": 4, "DEBTOR": 8, "OFFICIAL": 16, "UNLICENSED": 32,
+    "ILLEGAL_RESOURCE": 64,
+}  # fmt: skip
 Posting = dict[str, Any]
 Alerts = dict[tuple[str, Any, str], tuple[list[tuple[Any, ...]], list[tuple[str, int, int]]]]
 
@@ -60,8 +63,8 @@ def _fulfilled(rule: dict[str, Any], features: dict[str, Any], known: list[Posti
     """Return evidence and observations if the last of the postings fulfils the rule, or None."""
     evidence, observed = [known[-1]], []
     for condition in rule.get("when", []):
-        one_holds = False
-        for plain in condition.get("any", [condition]):
+        told, points = [], 0
+        for plain in condition.get("any", condition.get("score", [condition])):
             feature = features[plain["feature"]]
             window, value = _window(feature, known), _value(feature, known)
             least = "at_least" in plain
@@ -72,12 +75,15 @@ def _fulfilled(rule: dict[str, Any], features: dict[str, Any], known: list[Posti
                 limit = limit * of if of else None  # type: ignore[assignment]
             if value is None or limit is None or (value < limit if least else value > limit):
                 continue
-            one_holds = True
             evidence += window + whole
             threshold = -((-limit) // 1) if least else limit // 1
-            observed.append((feature["observed"], value, int(threshold)))
-        if not one_holds:
+            told.append((feature["observed"], value, int(threshold)))
+            points += plain.get("weight", 1)
+            if "score" in condition:
+                told.append((f"{feature['observed']}.weight", plain["weight"], condition["at_least"]))
+        if points < (condition["at_least"] if "score" in condition else 1):
             return None
+        observed += [("score", points, condition["at_least"]), *told] if "score" in condition else told
     unique = {_order(one): one for one in evidence}
     names = (
         "entry_id", "revision", "leg", "occurred_ms", "amount_tiyn", "ledger_partition", "ledger_offset",
@@ -96,7 +102,8 @@ def _window(feature: dict[str, Any], known: list[Posting]) -> list[Posting]:
         within = [one for one in known if one["occurred_ms"] > event["occurred_ms"] - length_ms]
     return [
         one for one in within
-        if _passes(feature.get("filter", {}), one) and all(one[key] == event[key] for key in feature.get("key", []))
+        if _passes(feature.get("filter", {}), one)
+        and all(_field(one, key) == _field(event, key) for key in feature.get("key", []))
     ]  # fmt: skip
 
 
@@ -105,7 +112,7 @@ def _value(feature: dict[str, Any], known: list[Posting]) -> int | None:
     if feature["aggregate"] == "count":
         return len(window)
     if feature["aggregate"] == "distinct":
-        return len({one[field] for one in window})
+        return len({_field(one, field) for one in window})
     if feature["aggregate"] == "mean":
         stakes = sum(one["amount_tiyn"] for one in window)
         return sum(one["amount_tiyn"] * one["odds_milli"] for one in window) // stakes if stakes else None
@@ -125,8 +132,21 @@ def _passes(said: dict[str, Any], one: Posting) -> bool:
         )
         and _within(said.get("hours"), _local(one).hour)
         and ("flags" not in said or any(one["flags"] & FLAG_BITS[flag] for flag in said["flags"]))
-        and all(one[field] is not None for field in said.get("has", []))
+        and all(_field(one, field) is not None for field in said.get("has", []))
     )
+
+
+def _field(one: Posting, name: str | None) -> Any:
+    """Return a field of a posting; market and outcome are those of a bet that has one selection."""
+    if name not in {"market", "outcome"}:
+        return one[name or ""]
+    selections = one.get("selections") or []
+    if len(selections) != 1:
+        return None
+    (bet_on,) = selections
+    # As a record has them, or as the four values of one in their order.
+    event_id, market_id, outcome_id, _ = bet_on.values() if isinstance(bet_on, dict) else bet_on
+    return outcome_id if name == "outcome" else (one["organizer_bin"], event_id, market_id)
 
 
 def _within(span: dict[str, int] | None, number: int) -> bool:

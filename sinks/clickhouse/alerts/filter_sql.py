@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Filters = dict["Filter", int]  # Each filter and its number: pass_<number> says whether a posting passes it.
 READ = """iin, entry_id, revision, leg, occurred_at AS at, toUnixTimestamp64Milli(occurred_at) AS at_ms, amount_tiyn,
            ifNull(if(event_type = 'PAYOUT', toString(kind), toString(event_type)), '') AS what, organizer_bin, wager_id,
-           instrument_hash, ifNull(odds_milli, 0) AS odds, flags, ledger_partition, ledger_offset"""
+           instrument_hash, ifNull(odds_milli, 0) AS odds, flags, market, outcome, ledger_partition, ledger_offset"""
 
 
 def filters_of(chosen: Iterable[tuple[RuleSet, Rule]]) -> Filters:
@@ -59,6 +59,8 @@ def passes_sql(one: Filter) -> str:
         said.append("isNotNull(instrument_hash)")
     if "odds_milli" in one.has:
         said.append("odds > 0")
+    if "market" in one.has:
+        said.append("market != ''")
     return f"({' AND '.join(said) or '1'})"
 
 

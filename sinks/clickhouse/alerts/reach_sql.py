@@ -142,7 +142,10 @@ def _bounds(rules: RuleSet, rule: Rule, measures: _Measures) -> Iterator[str]:
     """Yield what must hold of all that is put together, for each condition of which that can be said."""
     for condition in rule.when:
         held = [_bound(rules, one, measures) for one in condition.alternatives]
-        if all(held):
+        if condition.score:
+            points = [f"if({bound or 1}, {one.points}, 0)" for one, bound in zip(condition.score, held, strict=True)]
+            yield f"({' + '.join(points)} >= {condition.needed})"
+        elif all(held):
             yield f"({' OR '.join(map(str, held))})"
 
 

@@ -17,9 +17,10 @@ a posting unless the same value came less than w before, and goes w after a post
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from esep.clock import ALMATY
+from esep.rules import POINTS, SCORE, WEIGHT
 from esep.sinks.clickhouse.alerts.filter_sql import READ, any_sql, filters_of, key_sql, passing_sql
 from esep.sinks.clickhouse.alerts.reach_sql import reach_sql, stretch_ms
 
@@ -102,6 +103,16 @@ _TOLD = f"""arraySlice(arraySort(groupArray((
         ))), -{EVIDENCE_MAX})"""
 
 
+class _Looked(NamedTuple):
+    """What a condition looks at, as expressions; name and unit as they are."""
+
+    holds: str
+    name: str
+    value: str
+    threshold: str
+    unit: str
+
+
 def rule_sql(rules: RuleSet, rule: Rule, first_ms: int | None = None, end_ms: int | None = None, only: str = "") -> str:
     """Return the statement. first_ms, end_ms: only events from one instant on and before another, UTC.
 
@@ -168,13 +179,11 @@ def _parts(rules: RuleSet, rule: Rule, first_ms: int | None, end_ms: int | None)
         "kept": ", ".join(kept) or "1 AS nothing",
         "bucket": _BUCKETS[rule.bucket],
         "event": " AND ".join(events),
-        "conditions": "".join(
-            f"\n      AND ({' OR '.join(held[id(one)] for one in condition.alternatives)})" for condition in rule.when
-        ),
+        "conditions": "".join(f"\n      AND ({_reached(condition, held)})" for condition in rule.when),
         "rule_id": rule.rule_id,
         "version": rule.version,
-        "observations": _observations(rules, conditions, held, numbers),
-        "judged": _judged(rules, conditions, held, numbers),
+        "observations": _observations(_looked_at(rules, rule, held, numbers)),
+        "judged": _judged(rules, rule, held, numbers),
         "stretch": stretch_ms(rules, rule),
     }
     evidence = "\n   OR ".join(_evidence(rules, conditions, held, filters))
@@ -190,21 +199,30 @@ def span_of(rules: RuleSet, rule: Rule, first_ms: int | None, end_ms: int | None
 
 def _links(rule: Rule, features: Iterable[Feature], filters: dict[Filter, int]) -> Iterator[str]:
     """Yield for each field of which values are counted when the same value came before and comes next."""
-    counted = {(one.field, filters[one.filter]) for one in features if one.aggregate == "distinct"}
-    for field, number in sorted(counted, key=str):
+    counted = {(_counted(one, filters), *_spread(one, filters)) for one in features if one.aggregate == "distinct"}
+    for name, among, number in sorted(counted):
         window = (
-            f"(PARTITION BY {rule.own_field}, {key_sql(str(field))}, pass_{number} ORDER BY {_ORDER}"
+            f"(PARTITION BY {rule.own_field}, {among}, pass_{number} ORDER BY {_ORDER}"
             " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
         )
-        yield f"lagInFrame(toNullable(at_ms)) OVER {window} AS before_{field}_{number}"
-        yield f"leadInFrame(toNullable(at_ms)) OVER {window} AS after_{field}_{number}"
+        yield f"lagInFrame(toNullable(at_ms)) OVER {window} AS before_{name}"
+        yield f"leadInFrame(toNullable(at_ms)) OVER {window} AS after_{name}"
+
+
+def _counted(feature: Feature, filters: dict[Filter, int]) -> str:
+    """Return a name for what is counted: different values of a field, by its key, of what passes its filter."""
+    return "_".join([str(feature.field), *feature.key, str(filters[feature.filter])])
+
+
+def _spread(feature: Feature, filters: dict[Filter, int]) -> tuple[str, int]:
+    return ", ".join(map(key_sql, [str(feature.field), *feature.key])), filters[feature.filter]
 
 
 def _value(rule: Rule, feature: Feature, filters: dict[Filter, int]) -> str:
     """Return a feature's value at a posting that comes."""
     number = filters[feature.filter]
     if feature.aggregate == "distinct":
-        before, after = (f"{side}_{feature.field}_{number}" for side in ("before", "after"))
+        before, after = (f"{side}_{_counted(feature, filters)}" for side in ("before", "after"))
         begins = f"toInt64(pass_{number} AND (isNull({before}) OR at_ms - {before} >= {feature.window}))"
         ends = f"toInt64(pass_{number} AND (isNull({after}) OR {after} - at_ms >= {feature.window}))"
         return _there(rule, feature, begins, ends) if feature.window else f"toInt64(pass_{number})"
@@ -238,6 +256,17 @@ def _holds(rules: RuleSet, condition: Condition, numbers: dict[str, int]) -> str
     return f"({whole} > 0 AND toInt256({value}) * {limit.denominator} {sign} toInt256({whole}) * {limit.numerator})"
 
 
+def _reached(condition: Condition, held: dict[int, str]) -> str:
+    """Return whether enough of what a condition is made of holds."""
+    if condition.score:
+        return f"{_points(condition, held)} >= {condition.needed}"
+    return " OR ".join(held[id(one)] for one in condition.alternatives)
+
+
+def _points(condition: Condition, held: dict[int, str]) -> str:
+    return " + ".join(f"if({held[id(one)]}, {one.points}, 0)" for one in condition.score)
+
+
 def _threshold(condition: Condition, numbers: dict[str, int]) -> str:
     limit = condition.limit
     if condition.of is None:
@@ -246,32 +275,40 @@ def _threshold(condition: Condition, numbers: dict[str, int]) -> str:
     return f"intDiv(toInt256(value_{numbers[condition.of]}) * {limit.numerator} + {up}, {limit.denominator})"
 
 
-def _observations(
-    rules: RuleSet, conditions: Iterable[Condition], held: dict[int, str], numbers: dict[str, int]
-) -> str:
+def _looked_at(rules: RuleSet, rule: Rule, held: dict[int, str], numbers: dict[str, int]) -> Iterator[_Looked]:
+    """Yield what each condition looks at; of a score its points, and behind each part its weight, too."""
+    for condition in rule.when:
+        if condition.score:
+            yield _Looked("1", SCORE, _points(condition, held), str(condition.needed), POINTS)
+        for one in condition.alternatives:
+            feature, holds = rules.by_name[one.feature or ""], held[id(one)]
+            value, threshold = f"value_{numbers[feature.feature]}", _threshold(one, numbers)
+            yield _Looked(holds, feature.observed, value, threshold, feature.unit)
+            if condition.score:
+                weight = f"{feature.observed}{WEIGHT}"
+                yield _Looked(holds, weight, str(one.points), str(condition.needed), POINTS)
+
+
+def _observations(looked_at: Iterable[_Looked]) -> str:
     """Return an array of what was observed, of the conditions that hold."""
     told = []
-    for condition in conditions:
-        feature = rules.by_name[condition.feature or ""]
-        value = _long(f"ifNull(value_{numbers[feature.feature]}, 0)")
-        threshold = _long(_threshold(condition, numbers))
-        told.append(f"(toUInt8({held[id(condition)]}), ('{feature.observed}', {value}, {threshold}, '{feature.unit}'))")
+    for holds, name, value, threshold, unit in looked_at:
+        observed = f"('{name}', {_long(f'ifNull({value}, 0)')}, {_long(threshold)}, '{unit}')"
+        told.append(f"(toUInt8({holds}), {observed})")
     kind = "Array(Tuple(name String, value Int64, threshold Int64, unit String))"
     if not told:
         return f"[]::{kind}"
     return f"CAST(arrayMap(one -> one.2, arrayFilter(one -> one.1, [{', '.join(told)}])), '{kind}')"
 
 
-def _judged(rules: RuleSet, conditions: Iterable[Condition], held: dict[int, str], numbers: dict[str, int]) -> str:
+def _judged(rules: RuleSet, rule: Rule, held: dict[int, str], numbers: dict[str, int]) -> str:
     """Return an array of what each condition looked at, and then of what stands behind `of`."""
-    of = dict.fromkeys(condition.of for condition in conditions if condition.of)
-    told = [(one.feature or "", held[id(one)], _threshold(one, numbers)) for one in conditions]
-    told += [(name, "0", "0") for name in of]
+    of = [rules.by_name[name] for name in dict.fromkeys(one.of for one, _ in rule.conditions() if one.of)]
+    behind = [_Looked("0", one.observed, f"value_{numbers[one.feature]}", "0", one.unit) for one in of]
     parts = []
-    for name, holds, threshold in told:
-        feature, value = rules.by_name[name], f"value_{numbers[name]}"
+    for holds, name, value, threshold, unit in [*_looked_at(rules, rule, held, numbers), *behind]:
         known = f"if(isNull({value}), NULL, toNullable({_long(f'assumeNotNull({value})')}))"
-        parts.append(f"(toUInt8({holds}), '{feature.observed}', {known}, {_long(threshold)}, '{feature.unit}')")
+        parts.append(f"(toUInt8({holds}), '{name}', {known}, {_long(threshold)}, '{unit}')")
     kind = "Array(Tuple(holds UInt8, name String, value Nullable(Int64), threshold Int64, unit String))"
     return f"CAST([{', '.join(parts)}], '{kind}')"
 

@@ -33,17 +33,18 @@ CREATE TEMPORARY TABLE linked
     number UInt32, iin String, entry_id String, revision Int32, leg Int32, occurred_at DateTime64(3, 'UTC'),
     amount_tiyn Int64, event_type LowCardinality(String), kind LowCardinality(Nullable(String)),
     organizer_bin LowCardinality(String), wager_id String, instrument_hash Nullable(String),
-    odds_milli Nullable(Int32), flags Int64, ledger_partition Int32, ledger_offset Int64
+    odds_milli Nullable(Int32), flags Int64, market String, outcome String, ledger_partition Int32, ledger_offset Int64
 )
 ENGINE = MergeTree ORDER BY number;
 CREATE TEMPORARY TABLE {TABLE}
 (
     iin String, entry_id String, revision Int32, at DateTime64(3, 'UTC'), at_ms Int64, amount_tiyn Int64,
     what LowCardinality(String), organizer_bin LowCardinality(String), wager_id String,
-    instrument_hash Nullable(String), odds Int32, flags Int64
+    instrument_hash Nullable(String), odds Int32, flags Int64, market String, outcome String
 )"""
 _COLUMNS = (
-    "iin, entry_id, revision, at, at_ms, amount_tiyn, what, organizer_bin, wager_id, instrument_hash, odds, flags"
+    "iin, entry_id, revision, at, at_ms, amount_tiyn, what, organizer_bin, wager_id, instrument_hash, odds, flags,"
+    " market, outcome"
 )
 _PIECES_OF_PERSONS = """INSERT INTO pieces SELECT number, min(iin), max(iin), sum(postings) FROM (
     SELECT iin, count() AS postings,
@@ -58,7 +59,7 @@ FROM (
 )"""
 _LINKED = """INSERT INTO linked
 SELECT owners.number, iin, entry_id, revision, leg, occurred_at, amount_tiyn, event_type, kind, organizer_bin, wager_id,
-    instrument_hash, odds_milli, flags, ledger_partition, ledger_offset
+    instrument_hash, odds_milli, flags, market, outcome, ledger_partition, ledger_offset
 FROM person_posting INNER JOIN owners ON assumeNotNull(instrument_hash) = owner
 WHERE {spans} AND isNotNull(instrument_hash)"""
 _OF_PERSONS = """ AND {spans} AND iin >= (SELECT first FROM pieces WHERE number = {number})

@@ -54,11 +54,13 @@ _KEPT_FROM = """SELECT toUnixTimestamp64Milli(toDateTime64(
     WHERE table_name = 'ledger' AND attempt IN (SELECT attempt FROM retention_steps)
     HAVING count() > 0"""
 # As the stage sees entries: what it forgot before a late correction came, and what came without a past (`see_entry`).
+# What takes back passes any filter of flags.
 _LEFT = """SELECT DISTINCT iin, entry_id FROM (
     SELECT iin, entry_id, leg, revision, at_ms, received_ms, day,
         max(day) OVER before AS last_day, count() OVER before AS known
     FROM (
-        SELECT * REPLACE (abs(amount_tiyn) AS amount_tiyn), toUnixTimestamp64Milli(received_at) AS received_ms,
+        SELECT * REPLACE (abs(amount_tiyn) AS amount_tiyn, if(leg < 0, -1, flags) AS flags),
+            toUnixTimestamp64Milli(received_at) AS received_ms,
             intDiv(received_ms + {begins_ms}, {day_ms}) AS day
         FROM (SELECT {read}, received_at FROM ledger FINAL WHERE iin IN ({owners}))
     ) WHERE {passes}

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esep.rules import DAY_MS
-from esep.stream_apps.alerts.columns import Posting, columns_of, day_of, days_of, persons_of, slots_of
+from esep.stream_apps.alerts.columns import (
+    Posting,
+    columns_of,
+    day_of,
+    days_of,
+    ending_with_market,
+    persons_of,
+    slots_of,
+)
 from esep.stream_apps.poll import person_words
 
 PERSONS = st.binary(min_size=16, max_size=16)
 POSTINGS = st.builds(
     lambda occurred_ms, entry_id, revision, leg, amount, *others: Posting(
-        occurred_ms, entry_id, revision, leg, leg * amount, *others
+        occurred_ms, entry_id, revision, leg, leg * amount, *others[:-1], 0, *others[-1]
     ),
     st.integers(0, 2 * 10**12), st.sampled_from(["940140000385/desk-1/1", "070941024691/касса-2/10", "a/b/9"]),
     st.integers(0, 9), st.sampled_from([1, -1]), st.integers(1, 10**13), st.integers(0, 10**12),
-    st.integers(0, 31), st.sampled_from([0, 1000, 2**31 - 1]), st.integers(0, 31), st.text("w\0ә7", max_size=3),
-    st.sampled_from(["", "ab" * 32]),
+    st.integers(0, 63), st.sampled_from([0, 1000, 2**31 - 1]), st.integers(0, 31), st.text("w\0ә7", max_size=3),
+    st.sampled_from(["", "ab" * 32]), st.just(("", "")) | st.tuples(st.text("m\0ә7", min_size=1), st.text("o\0ә7")),
 )  # fmt: skip
 PAIRS = st.lists(st.tuples(PERSONS, POSTINGS), max_size=8)
 
@@ -32,6 +41,19 @@ def test_columns_hold_the_same_postings(pairs: list[tuple[bytes, Posting]], data
         assert part.postings() == [posting for _, posting in chosen]
         assert persons_of(part.slots) == [person for person, _ in chosen]
         assert days_of(part.slots).tolist() == [day_of(posting.occurred_ms) for _, posting in chosen]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "ab" * 32]), st.text("m\0ә7", min_size=1) | st.none(), st.text("o\0ә"))))
+def test_ending_is_the_same_from_a_frame_and_from_a_posting(told: list[tuple[str, str | None, str]]) -> None:
+    frame = pl.DataFrame(told, schema={"linked": pl.String, "market": pl.String, "outcome": pl.String}, orient="row")
+    endings = frame.select(ending_with_market(pl.col("linked"))).to_series().cast(pl.Binary).to_list()
+    postings = [
+        Posting(0, "", 0, 1, 1, 0, linked=linked, market=market or "", outcome=outcome if market else "")
+        for linked, market, outcome in told
+    ]
+    columns = columns_of([bytes(16)] * len(postings), postings)
+    assert columns.own_texts() == endings
+    assert columns.postings() == postings
 
 
 @settings(deadline=None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esep.codec import decode_one
+from esep.codec import HEADER_BYTES, wire_header
 from esep.lineage import Position, TopicPartition
 from esep.partitioner import partition_of
 from esep.rules import load_rules, parse_rules
@@ -18,14 +18,24 @@ from esep.stream_apps.alerts.instruments import instrument_key
 from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.stage import PartitionState
 from esep.topics import INSTRUMENTS, LEDGER
+from esep.versions import decode_record
 from tests.support.examples import examples
-from tests.support.rule_histories import DAY_MS, REACHABLE, REACHABLE_TEXT, Arrival, RuleRun, histories, placed
+from tests.support.rule_histories import (
+    DAY_MS,
+    HOME,
+    REACHABLE,
+    REACHABLE_TEXT,
+    Arrival,
+    RuleRun,
+    histories,
+    placed,
+)
 from tests.support.stage_run import PARTITIONS, cut
 
 if TYPE_CHECKING:
     from esep.stream_apps.stage import Write
 
-RECORD = schema("instrument_posting")
+RECORD = "instrument_posting"
 CUTS = st.lists(st.integers(0, 1000), max_size=3)
 Lanes = dict[tuple[int, int], list[dict[str, Any]]]
 
@@ -35,14 +45,16 @@ class Kept(RuleRun):
     """Keeps what is written by means of payment, too. lanes: by partition of the ledger and of `alerts.instruments`."""
 
     lanes: Lanes = field(default_factory=lambda: defaultdict(list))
+    headers: set[bytes] = field(default_factory=set)
 
     def keep(self, write: Write) -> None:
         super().keep(write)
         if write.target.topic == INSTRUMENTS:
             for key, value in zip(write.keys, write.values, strict=True):
-                record = decode_one(value or b"", RECORD)
+                record = decode_record(value or b"", RECORD)
                 assert key == instrument_key(record["instrument_hash"])
                 assert write.target.partition == partition_of(key, PARTITIONS)
+                self.headers.add((value or b"")[:HEADER_BYTES])
                 self.lanes[record["cause_partition"], write.target.partition].append(record)
 
 
@@ -72,6 +84,12 @@ def test_each_posting_with_a_means_of_payment_is_passed_on_once_whatever_the_cut
     assert passed_on.keys() == expected.keys()
     for place, one in passed_on.items():
         assert [one[name] for name in names] == [expected[place][name] for name in names]
+        bet_on = expected[place]["selections"]
+        (market, outcome) = [None, None]
+        if len(bet_on) == 1:
+            event_id, market_id, outcome, _ = bet_on[0].values()
+            market = f"{expected[place]['organizer_bin']}/{len(event_id.encode())}/{event_id}/{market_id}"
+        assert (one["market"], one["outcome"]) == (market, outcome)
 
 
 @settings(max_examples=examples(12))
@@ -120,6 +138,18 @@ def test_nothing_is_passed_on_from_before_the_rules_began() -> None:
     source = TopicPartition(LEDGER, 0)
     assert run.states[source].position.rows[TopicPartition(INSTRUMENTS, _PARTITION)] == len(records)
     assert run.states[source].position != Position(0)
+
+
+def test_records_are_those_of_the_first_version_where_no_rule_asks_for_a_market() -> None:
+    """Decision 0018: a line whose rules are the old ones writes byte for byte what it did."""
+    head, _, tail = REACHABLE_TEXT.partition("  - rule: OPPOSITE_BETS\n")
+    without = parse_rules(head + f"  - rule: OPPOSITE_BETS\n{tail}".replace("mode: LIVE", "mode: SHADOW", 1))
+    bet = {**_DEPOSIT, "event_type": "WAGER", "wager_id": "w1", "selections": [HOME]}
+    arrivals = [Arrival({**bet, "entry_id": "940140000385/desk-1/1"}, bet["occurred_ms"])]
+    for rules, version in ((without, 1), (REACHABLE, 2)):
+        run = Kept(AlertsStage(rules, partitions=PARTITIONS))
+        run.feed(list(enumerate(arrivals)))
+        assert run.headers == {wire_header(schema(RECORD, version))}
 
 
 _DEPOSIT = {

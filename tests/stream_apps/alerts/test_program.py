@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from esep.errors import FileUnusable
 from esep.rules import DAY_MS, KINDS, RULES_FILE, load_rules, parse_rules
-from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, Posting, columns_of
+from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, HAS_MARKET, Posting, columns_of
 from esep.stream_apps.alerts.program import compile_rules, passes
 from tests.support import rule_oracle
-from tests.support.rule_histories import FROM_MS, HOUR_MS, REACHABLE, REACHABLE_TEXT
+from tests.support.rule_histories import FROM_MS, HOME, HOUR_MS, REACHABLE, REACHABLE_TEXT
 
 PROGRAM = compile_rules(REACHABLE)
 WRITTEN = yaml.safe_load(REACHABLE_TEXT)
@@ -23,8 +23,9 @@ POSTINGS = st.builds(
     lambda hour, kind, odds, flags, amount, leg: Posting(
         FROM_MS + hour * HOUR_MS, "940140000385/desk-1/1", 0, leg, leg * amount, 0, kind, odds, flags
     ),
-    st.integers(0, 30), st.integers(0, len(KINDS) - 1) | st.integers(HAS_INSTRUMENT, HAS_INSTRUMENT + len(KINDS) - 1),
-    st.sampled_from([0, 1000, 1100]), st.integers(0, 31), st.sampled_from([1, 10_000_000, 80_000_000, 100_000_000]),
+    st.integers(0, 30),
+    st.builds(sum, st.tuples(st.integers(0, len(KINDS) - 1), st.sampled_from([0, HAS_INSTRUMENT, HAS_MARKET, 48]))),
+    st.sampled_from([0, 1000, 1100]), st.integers(0, 127), st.sampled_from([1, 10_000_000, 80_000_000, 100_000_000]),
     st.sampled_from([1, -1]),
 )  # fmt: skip
 
@@ -33,9 +34,11 @@ def as_written(posting: Posting) -> dict[str, Any]:
     kind = KINDS[posting.kind % HAS_INSTRUMENT]
     payout = kind in {"WINNING", "REFUND", "CASH_OUT"}
     return {
-        "event_type": "PAYOUT" if payout else kind, "kind": kind if payout else None, "flags": posting.flags,
+        "event_type": "PAYOUT" if payout else kind, "kind": kind if payout else None,
+        "flags": posting.flags if posting.leg > 0 else 127,  # Those of what is taken back may have been any.
         "amount_tiyn": abs(posting.amount_tiyn), "odds_milli": posting.odds_milli or None,
-        "occurred_ms": posting.occurred_ms, "instrument_hash": "ab" if posting.kind >= HAS_INSTRUMENT else None,
+        "occurred_ms": posting.occurred_ms, "instrument_hash": "ab" if posting.kind & HAS_INSTRUMENT else None,
+        "organizer_bin": "940140000385", "selections": [HOME] if posting.kind & HAS_MARKET else [],
     }  # fmt: skip
 
 
@@ -70,11 +73,13 @@ def test_state_is_kept_as_long_as_a_posting_in_time_can_look_back() -> None:
 
 
 def test_conditions_are_told_in_whole_numbers() -> None:
-    tests = {one.rule.rule_id: one.tests for one in PROGRAM.window_rules}
-    assert tests["FAST_RETURN"][1] == (("returned_60min", "staked_60min", 4, 5, True),)
-    assert tests["LOW_RISK_TURNOVER"][1] == (("mean_odds_24h", None, 1100, 1, False),)
-    assert [len(alternatives) for alternatives in tests["MANY_INSTRUMENTS"]] == [1, 2]
-    assert tests["DEBTOR"] == ()
+    asked = {one.rule.rule_id: one.asked for one in PROGRAM.window_rules}
+    assert asked["FAST_RETURN"][1] == ((("returned_60min", "staked_60min", 4, 5, True, 1),), 1, False)
+    assert asked["LOW_RISK_TURNOVER"][1] == ((("mean_odds_24h", None, 1100, 1, False, 1),), 1, False)
+    assert [len(one.tests) for one in asked["MANY_INSTRUMENTS"]] == [1, 2]
+    assert asked["DEBTOR"] == ()
+    score = asked["DROPPER_SCORE"][1]
+    assert ([one.points for one in score.tests], score.needed, score.is_score) == ([2, 2, 2, 3, 1], 6, True)
 
 
 def test_texts_are_kept_where_a_live_rule_asks_for_them() -> None:

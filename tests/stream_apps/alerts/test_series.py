@@ -22,6 +22,8 @@ FEATURES = [
     {"aggregate": "mean", "field": "odds_milli", "filter": {"has": ["odds_milli"]}},
     {"aggregate": "distinct", "field": "organizer_bin"},
     {"aggregate": "distinct", "field": "instrument_hash", "filter": {"has": ["instrument_hash"]}},
+    {"aggregate": "distinct", "field": "instrument_hash", "filter": {"has": ["instrument_hash"]}, "key": ["wager_id"]},
+    {"aggregate": "distinct", "field": "organizer_bin", "key": ["wager_id", "instrument_hash"]},
 ]
 POSTINGS = st.builds(
     Posting, st.integers(0, 40_000), st.sampled_from(["940140000385/a/1", "950341000052/a/2"]), st.integers(0, 9),

@@ -10,12 +10,14 @@ import pytest
 
 from esep.clock import to_ms
 from esep.flags import FLAGS
-from esep.reference import REFERENCE_DELAY_MS, Load
+from esep.reference import REFERENCE_DELAY_MS, Load, ReferenceFile
+from esep.register import Licence
 from esep.restrictions import Entries, entries_of
 from esep.stream_apps.intake.decode import read_messages
 from esep.stream_apps.intake.enrich import enrich
 from esep.stream_apps.intake.facts import Facts
 from tests.stream_apps.intake.made_up import (
+    ALATAU,
     IIN,
     NOW,
     REGISTER,
@@ -31,6 +33,7 @@ from tests.stream_apps.intake.made_up import (
 FACTS = Facts(reference_of())
 NEW_YEAR_2028 = datetime(2027, 12, 31, 19, tzinfo=UTC)  # In Almaty. Who was born in 2006 turns 21 in 2027.
 MS = timedelta(milliseconds=1)
+ENDED, BEGAN = datetime(2024, 12, 31, 19, tzinfo=UTC), datetime(2025, 1, 31, 19, tzinfo=UTC)  # Licences of Alatau.
 
 
 def enriched(*records: dict[str, Any]) -> list[dict[str, Any]]:
@@ -126,6 +129,30 @@ def test_who_was_on_a_list_when_it_occurred_is_flagged_by_what_was_published(day
     early = of_one.with_columns(pl.col("received_at") - MS)
     assert enrich(early, facts)["flags"].to_list() == [0]
     assert enrich(early, facts)["reference_version"].to_list() == [REGISTER.version]
+
+
+@pytest.mark.parametrize(
+    ("bet_at", "flagged"),
+    [(ENDED - MS, False), (ENDED, True), (BEGAN - MS, True), (BEGAN, False), (datetime(2014, 6, 1, tzinfo=UTC), True)],
+)
+@pytest.mark.parametrize("leg", [1, -1])
+def test_payout_of_a_bet_that_was_taken_without_a_licence_is_flagged(bet_at: datetime, flagged: bool, leg: int) -> None:
+    """Clause O9-3: it is paid under a licence, and the bet was taken while there was none."""
+    alone = [payout(wager_occurred_at=bet_at), payout(wager_occurred_at=NOW - MS), wager(occurred_at=BEGAN)]
+    flags = [one["flags"] for one in enrich(postings(*alone, leg=leg), FACTS).to_dicts()]
+    assert flags == [FLAGS["UNLICENSED"] if flagged else 0, 0, 0]
+
+
+def test_licence_of_a_bet_is_judged_by_what_was_published_when_it_was_paid() -> None:
+    """Decision 0015: another licence, published later, makes the earlier bet one under a licence."""
+    reference = reference_of()
+    (known,) = (one for one in REGISTER.organizers if one.bin == ALATAU)
+    between = Licence(number="BK-0008", kind="BOOKMAKER", valid_from=ENDED, valid_to=BEGAN)
+    (fact,) = ReferenceFile(organizers=(known.model_copy(update={"licences": (*known.licences, between)}),)).facts()
+    reference.publish(Load(99, to_ms(NOW) - REFERENCE_DELAY_MS), [(99, fact)])
+    of_the_gap = postings(payout(wager_occurred_at=ENDED), payout(sequence=2, wager_occurred_at=ENDED))
+    came = of_the_gap.with_columns(received_at=pl.Series([NOW - MS, NOW]).cast(pl.Datetime("ms", "UTC")))
+    assert enrich(came, Facts(reference))["flags"].to_list() == [FLAGS["UNLICENSED"], 0]
 
 
 def test_no_events_give_no_postings() -> None:

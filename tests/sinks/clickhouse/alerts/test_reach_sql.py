@@ -33,6 +33,9 @@ def test_conditions_bound_what_they_can() -> None:
     """An upper limit alone bounds nothing; one of several conditions bounds if each of them does."""
     assert "measure_0) >= 2)" in reach_sql(RULES, RULES.rule("PAYOUT_TO_FUNDER_OF_OTHERS"))[0]
     assert " OR " in reach_sql(RULES, RULES.rule("MANY_INSTRUMENTS"))[0].partition("HAVING")[2]
+    score = reach_sql(RULES, RULES.rule("DROPPER_SCORE"))[0].partition("HAVING")[2]
+    assert " + if(1, 2, 0) + if(" in score  # A payout to what paid nothing in is bounded by nothing.
+    assert ", 1, 0) >= 6)" in score
     bounds = reach_sql(RULES, RULES.rule("LOW_RISK_TURNOVER"))[0].partition("HAVING")[2]
     assert "1100" not in bounds.replace("_", "")
 

@@ -65,6 +65,8 @@ def test_stream_and_sql_end_with_the_alerts_of_brute_force(clickhouse: ClickHous
     # Of twenty histories, as in `make test`, no more can be said than that they reach some.
     assert len(reached) >= (10 if examples(80) >= 80 else 3), "the histories do not reach the rules"
     assert reached.keys() & {rule.rule_id for rule in REACHABLE.rules if rule.subject == "instrument"}
+    if number >= 1_000:
+        assert reached.keys() == {rule.rule_id for rule in REACHABLE.rules}
 
 
 LIVE = RULES_FILE.read_text("utf-8").replace("mode: SHADOW", "mode: LIVE")

@@ -166,6 +166,19 @@ def test_million_that_is_taken_back_after_46_days_is_withdrawn(clickhouse: Click
         assert (told([record]), record["row"]) == ([("WIN_THRESHOLD", "OPEN", 3)], 2)
 
 
+def test_entry_that_rests_on_a_flag_is_withdrawn_after_46_days_whatever_became_of_the_list(
+    clickhouse: ClickHouseServer,
+) -> None:
+    """What takes back has the flags of its own receipt."""
+    rule = LIVE.rule("RESTRICTED_PERSON")
+    rules = LIVE.model_copy(update={"rules": (rule.model_copy(update={"bucket": "entry"}),)})
+    staked = posting(1, "WAGER", 100, FROM_MS, flags=rule.event.flag_bits)
+    later_ms = FROM_MS + 46 * DAY_MS
+    taken = {**staked, "revision": 1, "leg": -1, "amount_tiyn": -100, "flags": 0}
+    with night_of(clickhouse, [arrived(staked, FROM_MS, 0), arrived(taken, later_ms, 1)], rules) as night:
+        assert told(night.run(later_ms)) == [(rule.rule_id, "WITHDRAWN", 2)]
+
+
 def test_bucket_that_the_stage_may_decide_on_is_left_to_it(clickhouse: ClickHouseServer) -> None:
     """Nothing was said of the day, as if the stage were still to say it: the run does once the day is closed."""
     day_ms = FROM_MS + DAY_MS
@@ -225,7 +238,9 @@ def test_run_says_what_the_stage_would_have_said_word_for_word(clickhouse: Click
             told_by_stage[record["rule_id"], owner, record["bucket"]] = record
     with ledger_of(clickhouse, ledger) as settings:
         records = Night(settings, LIVE).run(FAR_MS)
-    assert {one["rule_id"] for one in records} >= {"WIN_STRUCTURED", "FAST_RETURN", "MANY_INSTRUMENTS", "FUNNEL_PAYOUT"}
+    assert {one["rule_id"] for one in records} >= {
+        "WIN_STRUCTURED", "FAST_RETURN", "MANY_INSTRUMENTS", "FUNNEL_PAYOUT", "OPPOSITE_BETS", "DROPPER_SCORE",
+    }  # fmt: skip
     by_run = {(one["rule_id"], one["iin"] or one["instrument_hash"], one["bucket"]): one for one in records}
     streamed = {rule.rule_id for rule in LIVE.rules if rule.live}
     assert {key: alike(one) for key, one in by_run.items() if key[0] in streamed} == {

@@ -93,6 +93,6 @@ ROLES = {role.role: role for role in TypeAdapter(list[Role]).validate_python(fro
 
 # Tables of which a row tells of a person; a test compares them with the tables' columns.
 OF_PERSONS = (
-    *("ledger", "rejected", "alerts", "person_day", "person_posting", "closing_balances"),
+    *("ledger", "rejected", "alerts", "person_day", "person_month", "person_posting", "closing_balances"),
     *("extract_steps", "retention_holds", "pseudonyms"),
 )

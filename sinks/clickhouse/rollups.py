@@ -69,7 +69,7 @@ def rebuild(client: Client) -> list[Month]:
     No loader may run meanwhile: what it adds between adding up and replacing would be missing. Repeated rows of the
     ledger that are not merged yet count once.
     """
-    wrong = list(differences(client))
+    wrong = list(differences(client))  # By name, so that person_day is right before person_month is made of it.
     for place in {(one.rollup, one.partition): one for one in wrong}.values():
         replace(client, place)
     return wrong

@@ -39,7 +39,7 @@ class Table:
 
 LEDGER_TABLE = Table(
     *("ledger", "ledger", "occurred_at", LEDGER, "", "ledger_partition", "ledger_offset"),
-    rollups=("person_day", "organizer_day", "organizer_hour", "person_posting"),
+    rollups=("person_day", "organizer_day", "organizer_hour", "person_posting", "person_month"),
 )
 REJECTED_TABLE = Table("rejected", "rejected", "received_at", REJECTED, "", "rejected_partition", "rejected_offset")
 RECEIPTS_TABLE = Table("receipts", "receipt", "received_at", "", "receipt_topic", "receipt_partition", "receipt_offset")

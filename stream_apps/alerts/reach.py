@@ -167,7 +167,10 @@ class _Sums:
         reached: np.ndarray = self._arrays[bounds.event][rows] > 0
         for enough in bounds.of_sums:
             held = [self._holds(bound, rows, before) for bound in enough.bounds]
-            reached &= sum(one * points for one, points in zip(held, enough.points, strict=True)) >= enough.needed
+            if enough.needed == 1:
+                reached &= np.logical_or.reduce(held)
+            else:
+                reached &= sum(one * points for one, points in zip(held, enough.points, strict=True)) >= enough.needed
         return reached
 
     def _holds(self, bound: Bound, rows: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ def run(*arguments: object) -> str:
 
 
 @pytest.mark.clickhouse
+@pytest.mark.long
 def test_backtest_tells_overlap_and_precision(books: AlertBooks, tmp_path: Path) -> None:
     """D934-7..11: with half the threshold a new alert is found; what was decided tells how often each was right.
 

@@ -54,6 +54,7 @@ def _typed(line: str, tmp_path: Path) -> Result:
 
 
 @pytest.mark.usefixtures("store")
+@pytest.mark.long
 def test_drill_of_the_page_prints_what_stands_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """O9-4.7: hold, plan, run, release, run; a hold has another name each time."""
     monkeypatch.setattr(out, "_width", PAGE_COLUMNS)

@@ -385,6 +385,7 @@ def test_three_brokers_end_a_transaction_also_where_a_partition_has_no_leader_fo
     assert sorted(read(servers, "ended", 3, partitions=3, **security)) == [b"0", b"1", b"2"]
 
 
+@pytest.mark.long
 def test_nothing_of_a_password_is_left_of_the_format_and_the_data_are_the_owners_alone(data_dir):
     files = AccessFiles(data_dir / "access")
     files.init()

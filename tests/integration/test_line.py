@@ -162,6 +162,7 @@ def test_only_what_intake_can_compare_is_sent_again(
     assert again.events_skipped == sent[0].events_sent - 501
 
 
+@pytest.mark.long
 def test_sending_that_is_killed_goes_on_and_counts_each_event_once(
     up: Line, sent: list[Summary], tmp_path: Path
 ) -> None:

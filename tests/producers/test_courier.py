@@ -108,6 +108,7 @@ def test_events_arrive_in_order_and_are_not_sent_again_after_a_restart(
     consumer.close()
 
 
+@pytest.mark.long
 def test_events_kept_while_the_broker_is_away_arrive_in_order_when_it_is_back_and_few_are_in_memory(
     tmp_path: Path,
 ) -> None:

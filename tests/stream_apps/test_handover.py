@@ -209,6 +209,7 @@ def test_changelog_of_an_open_transaction_is_not_taken_for_an_empty_one(topics: 
 
 
 @pytest.mark.kafka
+@pytest.mark.long
 def test_broker_killed_and_started_while_a_changelog_is_read_costs_time_only(tmp_path: Path) -> None:
     with KafkaBroker(tmp_path) as mortal:
         topics = CountTopics(mortal.bootstrap_servers, partitions=2)

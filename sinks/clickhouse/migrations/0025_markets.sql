@@ -2,6 +2,8 @@
 -- the stream. Empty where the outcomes are not reported, and of a combined bet, which covers none by itself. A market's name is the
 -- organizer's: BIN, bytes of the event's id, event's id, market's id, so that two markets never have one name (docs/decisions/0036).
 -- The ledger works them out of its selections; postings by person keep them. That table is made anew: no loader may run meanwhile.
+-- It now has compact parts of any size: a granule's columns stand beside each other there, so that an answer opens a file per part
+-- and not one per part and column; a wide part stays wide in every merge (docs/decisions/0044).
 ALTER TABLE ledger
     ADD COLUMN IF NOT EXISTS market String ALIAS if(length(selections) = 1, concat(organizer_bin, '/',
         toString(length(selections[1].event_id)), '/', selections[1].event_id, '/', selections[1].market_id), ''),
@@ -41,7 +43,7 @@ ENGINE = MergeTree
 PARTITION BY toYear(occurred_at)
 PRIMARY KEY (iin, occurred_at)
 ORDER BY (iin, occurred_at, entry_id, revision, leg)
-SETTINGS non_replicated_deduplication_window = 2100000, index_granularity = 1024, min_bytes_for_wide_part = 268435456
+SETTINGS non_replicated_deduplication_window = 2100000, index_granularity = 1024, min_bytes_for_wide_part = 1000000000000000
 AS SELECT
     iin,
     occurred_at,

@@ -103,6 +103,7 @@ def _forgotten_uncompared(line: Line) -> None:
     assert progress.compared == line.total() - before - 25
 
 
+@pytest.mark.long
 def test_stop_in_the_middle_leaves_whole_pages_by_which_damage_is_told_when_kafka_has_forgotten(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,7 +96,7 @@ def _received(row: dict[str, Any]) -> dict[str, Any]:
 def months(client: Client, table: str) -> dict[int, int]:
     """Return the rows of each month that a table holds."""
     instant = "occurred_at" if table in {"ledger", HISTORY} else "received_at"
-    what, month = ("sum(posting_count)", "month") if table.endswith(("_day", "_hour")) else ("count()", None)
+    what, month = ("sum(posting_count)", "month") if table.endswith(("_day", "_hour", "_month")) else ("count()", None)
     month = month or f"toYYYYMM({instant})"
     return dict(client.query(f"SELECT {month} AS m, {what} FROM {table} GROUP BY m ORDER BY m").result_rows)
 

@@ -27,7 +27,7 @@ from esep.producers.simulate.register import made_up_register
 from esep.settings import Settings
 from esep.sinks.clickhouse.client import LONG_S_MAX, connect
 from esep.sinks.clickhouse.migrate import migrate
-from esep.sinks.clickhouse.rollups import ROLLUPS, differences
+from esep.sinks.clickhouse.rollups import HISTORY, ROLLUPS, differences
 from esep.sinks.clickhouse.tables import LEDGER_TABLE
 
 if TYPE_CHECKING:
@@ -98,9 +98,10 @@ def _simulate(settings: Settings) -> None:
 
 
 def _widen(client: Client) -> None:
-    """Merge all parts into wide ones: of a compact part nobody knows what each column takes."""
+    """Merge all parts into wide ones, of which one knows what each column takes; those of a history are never wide."""
     for table in (LEDGER_TABLE.name, *ROLLUPS):
-        client.command(f"ALTER TABLE {table} MODIFY SETTING min_bytes_for_wide_part = 0")
+        if table != HISTORY:
+            client.command(f"ALTER TABLE {table} MODIFY SETTING min_bytes_for_wide_part = 0")
         client.command(f"OPTIMIZE TABLE {table} FINAL SETTINGS optimize_skip_merged_partitions = 0")
 
 

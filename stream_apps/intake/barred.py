@@ -46,6 +46,8 @@ class Barred:
 
     def _mark(self, flags: np.ndarray, postings: pl.DataFrame, field: str, kind: str, flag: str) -> None:
         known = self._organizers if kind == BARRED_ORGANIZER else self._resources
+        if not known:
+            return
         names = _alike(postings[field])
         named = names.is_in(list(known)).fill_null(value=False).arg_true()
         rows = postings.select("received_at", "occurred_at")[named].iter_rows()

@@ -103,7 +103,8 @@ class Facts:
         What itself occurred without one is refused; a licence may have ended, or not begun, when the bet was made.
         """
         unlicensed = np.zeros(postings.height, np.bool_)
-        paid = postings.filter(postings["wager_occurred_at"].is_not_null())
+        of_bet = postings["wager_occurred_at"].is_not_null()
+        paid = postings.filter(of_bet)
         counted, made_ms = self._counted(paid), bet_ms(paid)
         found = np.zeros(paid.height, np.bool_)
         for bin_, start, end in _runs(paid["organizer_bin"]):
@@ -112,7 +113,7 @@ class Facts:
             for number in set(which.tolist()):
                 at = which == number
                 found[part][at] = ~_in_force(history.entries[number], made_ms[part][at])
-        unlicensed[postings["wager_occurred_at"].is_not_null().to_numpy()] = found
+        unlicensed[of_bet.to_numpy()] = found
         return unlicensed
 
     def _counted(self, events: pl.DataFrame) -> np.ndarray:

@@ -58,7 +58,7 @@ _SYSTEM = (
     "server_settings",
     "query_cache",
 )
-_OTHERS = ("ledger", "rejected", "alerts", "person_day", "closing_balances")
+_OTHERS = ("ledger", "rejected", "alerts", "person_day", "person_month", "person_posting", "closing_balances")
 _VIEWS_OF_PERSONS = (
     "person_history",
     "person_totals",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from tests.support.rule_oracle import Alerts, Posting
 
 WRITTEN = yaml.safe_load(REACHABLE_TEXT)
+SHARED = next(
+    [Arrival(one, one["occurred_ms"]) for one in fixture.postings]
+    for fixture in FIXTURES
+    if fixture.rule_id == "SHARED_INSTRUMENT" and fixture.raises
+)
 
 
 @pytest.mark.clickhouse
@@ -46,6 +51,7 @@ def test_stream_and_sql_end_with_the_alerts_of_brute_force(clickhouse: ClickHous
 
     @profile(deadline=None, max_examples=examples(80))
     @given(histories(), st.lists(st.integers(0, 1000), max_size=3))
+    @example(SHARED, [])
     def stream_is_brute_force(arrivals: list[Arrival], cuts: list[int]) -> None:
         nonlocal number
         number += 1

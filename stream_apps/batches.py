@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,14 +36,15 @@ if TYPE_CHECKING:
 
     from esep.stream_apps.stage import Batch
 
-# Nothing is asked for while the stage rests: an answer would lie here, and what came after it would wait for the next
-# one; and a request that waits at the broker for many partitions costs it a look at all of them whenever one gets a
+# Nothing is asked for while the stage rests, or is at work on a poll that was not large: an answer would lie here, and
+# what came after it would wait for the next one; and a request that waits at the broker for many partitions costs it a look at all of them whenever one gets a
 # record. After the rest the next record is answered with at once: a stage takes what the one before it has committed,
 # when it has, and an idle one asks rarely.
 FETCH_WAIT_MS_MAX = 500
 PARTITION_FETCH_BYTES_MAX = 4 << 20  # Per partition and request; a larger single record still comes through (KIP-74).
 REST = 4.0  # From one poll to the next passes this many times the processor time of the last one: what is fixed about
 REST_S_MAX = 0.2  # a poll takes a quarter of a core at most. At most so long: what takes longer is large, not dear.
+LARGE = 0.25  # Of a full poll: the next one is fetched while such a poll is at work, for then there is a backlog.
 PATIENCE_S = 1.0  # How long a wait for records may last before the worker looks whether it is to stop.
 REQUEST_TIMEOUT_MS = 40_000  # Of one request to a broker; must be longer than the session time-out.
 IDLE_MS_MAX = 300_000  # A worker that asks for no records so long leaves the group: it hangs.
@@ -155,6 +156,13 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust carries no types
             if not self.should_stop:
                 raise
 
+    def done(self, poll: Poll, work_s: float) -> None:
+        """Go on to the next poll; whoever is handed a poll says so. work_s: the processor time that it took."""
+        self.work_s = work_s
+        thread = cast("Consumer", self.consumer)._thread
+        with suppress(RuntimeError):  # A loop that has ended delivers nothing more.
+            thread.thread_loop.call_soon_threadsafe(thread.done, poll)
+
     def in_force(self, assignment: Assignment) -> bool:
         """Return whether no rebalance has begun since; may be asked on any thread."""
         return cast("Consumer", self.consumer)._thread.assignment_now is assignment
@@ -185,13 +193,15 @@ class RebalanceListener(driver.ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka carries no types
-    """aiokafka's fetcher, which asks for nothing while the stage rests.
+    """aiokafka's fetcher, which asks for nothing while the stage rests or is at work.
 
-    taken_at: when records were last taken, on the monotonic clock. rest_s: how long to rest after that.
+    taken_at: when records were last taken, on the monotonic clock. rest_s: how long to rest after that. at_work: the
+    poll to wait for.
     """
 
     taken_at = 0.0
     rest_s = 0.0
+    at_work: Poll | None = None
 
     @property
     def rest_left_s(self) -> float:
@@ -202,9 +212,17 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka carries no type
         """Return what aiokafka is to do next, and how long to wait until it asks again; the first are its requests."""
         requests, resets, wait_s, *others = super()._get_actions_per_node(assignment)
         left_s = self.rest_left_s
-        if left_s <= 0:
-            return requests, resets, wait_s, *others
-        return [], resets, min(wait_s, left_s), *others
+        if left_s > 0:
+            return [], resets, min(wait_s, left_s), *others
+        return [] if self.at_work else requests, resets, wait_s, *others
+
+    def done(self, poll: Poll | None) -> bool:
+        """Ask for the next records if this is the poll to wait for; return whether it was."""
+        if self.at_work is not poll:
+            return False
+        self.at_work = None
+        self._notify(self._wait_consume_future)
+        return True
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -218,7 +236,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Create and start the consumer."""
-        self._opened = asyncio.Event()
+        self._opened, self._done = asyncio.Event(), asyncio.Event()
         self._reread = reread_with(
             ",".join(driver.server_list(self.transport.url, self.transport.default_port)),
             self.app.conf.id,
@@ -285,8 +303,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             consumer.seek(aiokafka.TopicPartition(*partition), position)
             consumer.resume(aiokafka.TopicPartition(*partition))
         self._polls, self._full = 0, False
+        self.done(consumer._fetcher.at_work)
         self._opened.set()
         return True
+
+    def done(self, poll: Poll | None) -> None:
+        """See `BatchApp.done`."""
+        if self._ensure_consumer()._fetcher.done(poll):
+            self._done.set()
 
     async def check_group(self) -> None:
         """Raise what the group's coordinator has refused for good; aiokafka keeps it until somebody asks."""
@@ -296,9 +320,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Return what has been fetched by now, or None if nothing comes within `PATIENCE_S`."""
         fetcher = self._ensure_consumer()._fetcher
         with fetcher._subscriptions.fetch_context():
-            if not await self._records_wait(fetcher):
+            if not await self._records_wait(fetcher) or not await self._space(fetcher):
                 return None
-            await self._space(fetcher)
             return self._take(fetcher)
 
     async def _records_wait(self, fetcher: PatientFetcher) -> bool:
@@ -315,11 +338,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             waiter.cancel()
         return bool(fetcher._records)
 
-    async def _space(self, fetcher: PatientFetcher) -> None:
+    async def _space(self, fetcher: PatientFetcher) -> bool:
+        """Rest, and return whether a poll may be taken: not while one is at work that has taken all there was."""
         if (left_s := fetcher.rest_left_s) > 0 and not self._full:
             await asyncio.sleep(left_s)
+        if fetcher.at_work is not None:
+            self._done.clear()
+            await asyncio.wait([waiting := asyncio.ensure_future(self._done.wait())], timeout=PATIENCE_S)
+            waiting.cancel()
+        if fetcher.at_work is not None:
+            return False
         fetcher.taken_at = time.monotonic()
         fetcher.rest_s = max(self.app.limits.spacing_ms / 1000, min(REST * self.app.work_s, REST_S_MAX))
+        return True
 
     def _take(self, fetcher: PatientFetcher) -> Poll | None:
         """Take records from the fetcher and stamp them, without a pause in between."""
@@ -327,7 +358,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if assignment is None or not self._opened.is_set():
             return None
         batches: list[Batch] = []
-        room = Room(self.app.limits.records_max, self.app.limits.bytes_max)
+        limits = self.app.limits
+        room = Room(limits.records_max, limits.bytes_max)
         for partition in list(fetcher._records):
             if not room:
                 break
@@ -346,7 +378,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if not batches:
             return None
         self._polls += 1
-        return Poll(assignment, self._polls, tuple(batches))
+        poll = Poll(assignment, self._polls, tuple(batches))
+        left = min(room.records / limits.records_max, room.size_bytes / limits.bytes_max)
+        fetcher.at_work = poll if left > 1 - LARGE else None
+        return poll
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]

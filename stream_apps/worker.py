@@ -182,7 +182,7 @@ class Worker(Generic[S]):
                     await self._catch_up(max(max(batch.timestamps_ms) for batch in poll.batches))
                     began_s = time.process_time()
                     self._on_poll(poll)
-                    app.work_s = time.process_time() - began_s
+                    app.done(poll, time.process_time() - began_s)
                 except Exception as failure:  # noqa: BLE001  # Faust would acknowledge the poll and go on.
                     self._fail(failure)
 

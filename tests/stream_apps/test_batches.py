@@ -39,6 +39,8 @@ class Feed:
         self.polls: list[Poll] = []
         self.assignments: list[Assignment] = []
         self.failures: list[Exception] = []
+        self.work_s = 0.0
+        self.is_busy = False
         self.app = BatchApp(
             topics.stage,
             bootstrap_servers=topics.bootstrap_servers,
@@ -52,6 +54,9 @@ class Feed:
         async def keep(polls: Any) -> None:
             async for poll in polls:
                 self.polls.append(poll)
+                if self.is_busy:
+                    continue
+                self.app.done(poll, self.work_s)
 
     def records(self) -> int:
         return sum(len(batch) for poll in self.polls for batch in poll.batches)
@@ -279,7 +284,7 @@ def test_dear_polls_are_taken_less_often(topics: CountTopics) -> None:
     async def test() -> None:
         async with feed_of(topics, spacing_ms=0) as feed:
             await feed.wait_until(lambda: bool(feed.assignments))
-            feed.app.work_s = 0.03
+            feed.work_s = feed.app.work_s = 0.03
             await feed.app.open(feed.assignments[0], {topics.source(n): 0 for n in range(4)})
             taken: list[float] = []
             for count in range(1, 9):
@@ -288,6 +293,42 @@ def test_dear_polls_are_taken_less_often(topics: CountTopics) -> None:
                 taken.append(time.monotonic())
             assert len(feed.polls) >= 8
             assert taken[-1] - taken[1] > 6 * 0.03 * REST * 0.9
+
+    run(test)
+
+
+def test_nothing_is_fetched_while_a_poll_is_at_work_that_was_not_large(topics: CountTopics) -> None:
+    """What has come meanwhile is one poll, not one for each of those that would have been fetched ahead."""
+
+    async def test() -> None:
+        async with feed_of(topics, spacing_ms=0) as feed:
+            await feed.wait_until(lambda: bool(feed.assignments))
+            await feed.app.open(feed.assignments[0], {topics.source(n): 0 for n in range(4)})
+            feed.is_busy = True
+            for count in range(1, 6):
+                await asyncio.to_thread(topics.send, 4)
+                await feed.wait_until(lambda: bool(feed.polls))
+                await asyncio.sleep(0.2)
+                assert len(feed.polls) == 1, f"a poll was taken while one was at work, after {count} sends"
+            (first,), feed.is_busy = feed.polls, False
+            feed.app.done(first, 0.0)
+            await feed.wait_until(lambda: feed.records() == 20)
+            assert sum(map(len, feed.polls[1].batches)) >= 16
+            assert len(feed.polls) == 2
+
+    run(test)
+
+
+def test_next_poll_is_fetched_while_a_large_one_is_at_work(topics: CountTopics) -> None:
+    for _ in range(20):
+        topics.send(400)
+
+    async def test() -> None:
+        async with feed_of(topics, records_max=500) as feed:
+            await feed.wait_until(lambda: bool(feed.assignments))
+            feed.is_busy = True
+            await feed.app.open(feed.assignments[0], {topics.source(n): 0 for n in range(4)})
+            await feed.wait_until(lambda: len(feed.polls) >= 3)
 
     run(test)
 

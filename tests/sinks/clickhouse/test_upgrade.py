@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from esep.embedded.clickhouse import ClickHouseServer
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.long]
-OLDER = (
-    5,
-    13,
-    18,
-)  # The first with views; the last before histories had an order of their own; before a narrow ledger.
+NARROW = 23  # From this version on the loader's blocks are the narrow ledger's.
+OLDER = {
+    5: "the first with views",
+    13: "the last before histories had an order of their own",
+    18: "the last before the narrow ledger",
+    23: "the last before a roll-up by person and month",
+    24: "the last before markets, with histories in wide parts",
+}
 ARGUMENTS = {"as_known_at": "(known_at = '2026-10-15 12:00:00')"}
 TOTALS = [name for name in schema("ledger").fields if name.startswith(("person_", "organizer_year", "organizer_ever"))]
 Answers = dict[str, list[dict[str, Any]]]
@@ -57,7 +60,7 @@ def _rows() -> dict[str, Any]:
 
 
 def _load(own: Settings, *, is_wide: bool) -> None:
-    """Insert as a loader does: by month, each block under its token. is_wide: as loaders did before migration 0023."""
+    """Insert as a loader does: by month, each block under its token. is_wide: as loaders did before `NARROW`."""
     store = Store(own)
     for topic, (record, frame) in _rows().items():
         source = TopicPartition(topic, 0)
@@ -104,7 +107,7 @@ def test_populated_store_of_an_older_version_answers_as_before_and_as_a_fresh_on
             path.unlink()
     own = _own(clickhouse)
     migrate(own, folder)
-    _load(own, is_wide=True)
+    _load(own, is_wide=older < NARROW)
     with connect(own) as client:
         before = _answers(client)
         assert migrate(own) == [path.stem for path in sorted(FOLDER.glob("*.sql")) if int(path.name[:4]) > older]

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from esep.stream_apps.stage import Batch
 
 # Nothing is asked for while the stage rests, or is at work on a poll that was not large: an answer would lie here, and
-# what came after it would wait for the next one; and a request that waits at the broker for many partitions costs it a look at all of them whenever one gets a
-# record. After the rest the next record is answered with at once: a stage takes what the one before it has committed,
-# when it has, and an idle one asks rarely.
+# what came after it would wait for the next one; and a request that waits at the broker for many partitions costs it a
+# look at all of them whenever one gets a record. After the rest the next record is answered with at once: a stage takes
+# what the one before it has committed, when it has, and an idle one asks rarely.
 FETCH_WAIT_MS_MAX = 500
 PARTITION_FETCH_BYTES_MAX = 4 << 20  # Per partition and request; a larger single record still comes through (KIP-74).
 REST = 4.0  # From one poll to the next passes this many times the processor time of the last one: what is fixed about

@@ -146,8 +146,20 @@ class Book:
         for span, found in self._found.items():
             touched = span.start_ms < reach_ms and posting.occurred_ms < span.end_ms
             if touched and (found is None or posting <= found.event):
-                end_ms = span.end_ms if found else min(span.end_ms, reach_ms)
-                self._found[span] = self._search(span.start_ms, end_ms, posting)
+                self._found[span] = self._found_again(span, found, posting, come=come)
+
+    def _found_again(self, span: Span, found: Found | None, posting: Posting, *, come: bool) -> Found | None:
+        """Return the answer for a span once a posting came or left that stands no later than what was found."""
+        first = posting
+        if not posting.bits & self._compiled.helps[come]:  # Then no other event holds that did not.
+            is_event = come and posting.bits & self._compiled.event_bit and posting.occurred_ms >= span.start_ms
+            if is_event and self._fulfils(posting):
+                return self.judged(posting)
+            if found is None:
+                return None
+            first = found.event
+        reach_ms = posting.occurred_ms + max(self._compiled.span_ms, 1)
+        return self._search(span.start_ms, span.end_ms if found else min(span.end_ms, reach_ms), first)
 
     def _search(self, start_ms: int, end_ms: int, first: tuple[object, ...]) -> Found | None:
         """Return what is found with the first event from an instant, and from a place in the order, on."""
@@ -159,14 +171,16 @@ class Book:
 
     def _fulfils(self, event: Posting) -> bool:
         for asked in self._compiled.asked:
-            points = 0
+            points, spare = 0, asked.spare
             for test in asked.tests:
                 if self._holds(test, event):
                     points += test.points
                     if points >= asked.needed:
                         break
-            else:
-                return False
+                else:
+                    spare -= test.points
+                    if spare < 0:
+                        return False
         return True
 
     def _holds(self, test: Test, event: Posting) -> bool:

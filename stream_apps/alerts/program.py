@@ -48,11 +48,15 @@ class Test(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A condition: those of its tests that hold must have the points `needed` together. is_score: it tells them."""
+    """A condition: those of its tests that hold must have the points `needed` together. is_score: it tells them.
+
+    spare: how many points may be missed.
+    """
 
     tests: tuple[Test, ...]
     needed: int
     is_score: bool
+    spare: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Compiled:
     """A rule for the stream. bits: of all its filters. features: by name, each with its bit.
 
     span_ms: the longest window. since_ms: what occurred before does not count. asked: all of it has to hold.
+    helps: of the filters of what may make a condition hold that did not, when a posting leaves, and when one comes.
     """
 
     rule: Rule
@@ -70,6 +75,7 @@ class Compiled:
     bounds: Bounds
     asked: tuple[Asked, ...]
     since_ms: int
+    helps: tuple[int, int]
 
     def sees(self, occurred_ms: np.ndarray, bits: np.ndarray) -> np.ndarray:
         """Return which postings the rule looks at."""
@@ -146,22 +152,37 @@ def _filters(rules: RuleSet, rule: Rule) -> Iterable[Filter]:
 
 
 def _compiled(rules: RuleSet, rule: Rule, bits: dict[Filter, int]) -> Compiled:
-    features = rules.features_of(rule)
-    span_ms = max((feature.window for feature in features), default=0)
+    features = {feature.feature: (feature, bits[feature.filter]) for feature in rules.features_of(rule)}
+    span_ms = max((feature.window for feature, _ in features.values()), default=0)
+    asked = tuple(map(_asked, rule.when))
     return Compiled(
         rule=rule,
-        features={feature.feature: (feature, bits[feature.filter]) for feature in features},
+        features=features,
         event_bit=bits[rule.event],
         bits=int(np.bitwise_or.reduce([bits[one] for one in _filters(rules, rule)])),
         span_ms=span_ms,
         bounds=bounds_of(rules, rule, bits),
-        asked=tuple(map(_asked, rule.when)),
+        asked=asked,
         since_ms=rule.since_ms,
+        helps=_helps(features, [test for one in asked for test in one.tests]),
     )
 
 
 def _asked(condition: Condition) -> Asked:
-    return Asked(tuple(map(_test, condition.alternatives)), condition.needed, bool(condition.score))
+    tests = tuple(map(_test, condition.alternatives))
+    return Asked(tests, condition.needed, bool(condition.score), sum(test.points for test in tests) - condition.needed)
+
+
+def _helps(features: dict[str, tuple[Feature, int]], tests: Iterable[Test]) -> tuple[int, int]:
+    """Return `Compiled.helps`: what comes makes sums and counts larger, a mean goes either way, no part is of nothing."""
+    by_leaving, by_coming = 0, 0
+    for test in tests:
+        feature, bit = features[test.feature]
+        of_bit = features[test.of][1] if test.of else 0
+        moves = feature.aggregate == "mean"
+        by_coming |= of_bit | (bit if test.at_least or moves else 0)
+        by_leaving |= (of_bit if test.at_least else 0) | (bit if not test.at_least or moves else 0)
+    return by_leaving, by_coming
 
 
 def _test(condition: Condition) -> Test:

@@ -25,8 +25,9 @@ from esep.topics import events_topic
 
 BATCH = 500  # Simulated messages between two handfuls of winnings.
 _HANDFUL = 12
-_WINNERS = 15
-_CARDS = 12  # At all organizers: so many that some are used by one person or two, and others by more.
+_EVENTS_OF_A_WINNER = 6_000
+_WINNERS_MIN = 15
+_CARDS = 4 / 5  # For each winner, at all organizers: some are used by one person or two, and others by more.
 _TENGE = (200_000, 1_300_000)  # From a fifth of the threshold on: alone, in parts, or not at all.
 _STAKE_TIYN = 100_000_00
 _DAYS = 3
@@ -66,8 +67,9 @@ class _Desk:
         self._until, self._bin, self._site = plan.until, organizer.bin, organizer.sites[0].id
         self._stream = f"wins-{plan.run}"
         self._partition = partition_of(self._stream.encode(), plan.partitions)
-        self._iins = people_of(_WINNERS, len(plan.register.organizers), plan.seed).iins.to_list()
-        self._cards = [sha256(f"{plan.run}/card {number}".encode()).hexdigest() for number in range(_CARDS)]
+        winners = max(_WINNERS_MIN, plan.events // _EVENTS_OF_A_WINNER)
+        self._iins = people_of(winners, len(plan.register.organizers), plan.seed).iins.to_list()
+        self._cards = [sha256(f"{plan.run}/card {card}".encode()).hexdigest() for card in range(int(winners * _CARDS))]
         self._sequence = 0
         self._payouts: list[tuple[int, dict[str, Any]]] = []  # Not corrected yet: sequence and values.
 

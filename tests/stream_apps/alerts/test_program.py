@@ -74,12 +74,27 @@ def test_state_is_kept_as_long_as_a_posting_in_time_can_look_back() -> None:
 
 def test_conditions_are_told_in_whole_numbers() -> None:
     asked = {one.rule.rule_id: one.asked for one in PROGRAM.window_rules}
-    assert asked["FAST_RETURN"][1] == ((("returned_60min", "staked_60min", 4, 5, True, 1),), 1, False)
-    assert asked["LOW_RISK_TURNOVER"][1] == ((("mean_odds_24h", None, 1100, 1, False, 1),), 1, False)
+    assert asked["FAST_RETURN"][1] == ((("returned_60min", "staked_60min", 4, 5, True, 1),), 1, False, 0)
+    assert asked["LOW_RISK_TURNOVER"][1] == ((("mean_odds_24h", None, 1100, 1, False, 1),), 1, False, 0)
     assert [len(one.tests) for one in asked["MANY_INSTRUMENTS"]] == [1, 2]
     assert asked["DEBTOR"] == ()
     score = asked["DROPPER_SCORE"][1]
-    assert ([one.points for one in score.tests], score.needed, score.is_score) == ([2, 2, 2, 3, 1], 6, True)
+    assert [one.points for one in score.tests] == [2, 2, 2, 3, 1]
+    assert (score.needed, score.is_score, score.spare) == (6, True, 4)
+
+
+def test_what_can_make_a_rule_hold_is_known_by_its_filters() -> None:
+    """By what comes: sums and counts with a lower limit, what a part is of, means. By what leaves: the contrary."""
+    rules = {one.rule.rule_id: one for one in PROGRAM.window_rules}
+
+    def bits(rule_id: str, *features: str) -> int:
+        return int(np.bitwise_or.reduce([rules[rule_id].features[name][1] for name in features]))
+
+    fast, score, low = rules["FAST_RETURN"].helps, rules["DROPPER_SCORE"].helps, rules["LOW_RISK_TURNOVER"].helps
+    assert rules["NIGHT_BURST"].helps == (0, bits("NIGHT_BURST", "wagers_at_night_6h"))
+    assert fast == (bits("FAST_RETURN", "staked_60min"), bits("FAST_RETURN", "staked_60min", "returned_60min"))
+    assert score[False] == bits("DROPPER_SCORE", "funded_by_this_90d", "paid_in_24h", "staked_24h")
+    assert low[False] & low[True] & bits("LOW_RISK_TURNOVER", "mean_odds_24h")
 
 
 def test_texts_are_kept_where_a_live_rule_asks_for_them() -> None:

@@ -174,7 +174,7 @@ def _asked(condition: Condition) -> Asked:
 
 
 def _helps(features: dict[str, tuple[Feature, int]], tests: Iterable[Test]) -> tuple[int, int]:
-    """Return `Compiled.helps`: what comes makes sums and counts larger, a mean goes either way, no part is of nothing."""
+    """Return `Compiled.helps`: what comes makes sums and counts larger, a mean goes either way."""
     by_leaving, by_coming = 0, 0
     for test in tests:
         feature, bit = features[test.feature]

@@ -82,7 +82,11 @@ def alert_line(alert: dict[str, Any]) -> str:
     observed = ", ".join(
         f"{seen['name']} {seen['value']:,} (≥ {seen['threshold']:,})" for seen in alert["observations"]
     )
-    about = alert["iin"] or f"instrument {alert['instrument_hash'][:16]}"
+    about = alert["iin"] or (
+        f"organizer {alert['organizer_bin']}"
+        if alert["organizer_bin"]
+        else f"instrument {alert['instrument_hash'][:16]}"
+    )
     return (
         f"{alert['occurred_at']:%Y-%m-%d %H:%M} {alert['status']:<9} {alert['severity']:<9} {alert['rule_id']} "
         f"v{alert['rule_version']} {about}: {alert['reason_en']} [{observed}]"

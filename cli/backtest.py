@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.history import FROM, TO, history_of, span_ms
+from esep.cli.history import FROM, TO, history_of, sought_rules, span_ms
 from esep.cli.output import out, print_json, print_table
 from esep.rules import load_rules
 from esep.sinks.clickhouse.alerts.backtest import Finding, tested
@@ -40,8 +40,7 @@ def backtest(
     Example: [bold]esep rules backtest rules.yaml --from 2026-01-01 --to 2026-03-31[/]
     """
     rules, (first_ms, end_ms) = load_rules(file), span_ms(first, last)
-    chosen = [rules.rule(name) for name in dict.fromkeys(rule)] if rule else rules.rules
-    sought = [Sought(rules, one, first_ms, end_ms) for one in chosen]
+    sought = [Sought(rules, one, first_ms, end_ms) for one in sought_rules(rules, rule)]
     with history_of(settings_of(data_dir)) as history:
         taken_s = search(history.run, sought, history.tell)
         found = [

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from esep.rules import Rule, RuleSet
     from esep.settings import Settings
     from esep.sinks.clickhouse.alerts.search import Step
 
@@ -75,6 +76,18 @@ def history_of(settings: Settings) -> Iterator[History]:
         raise typer.Exit(_CANCELLED) from None
     except DatabaseError as error:
         raise translate(error, f"ClickHouse at {settings.clickhouse_url}") from error
+
+
+def sought_rules(rules: RuleSet, names: Sequence[str] | None) -> Sequence[Rule]:
+    """Return the rules of these names, all that postings can fulfil where none is named; tells of those left out.
+
+    Raises FileUnusable for a name that no such rule has.
+    """
+    if names:
+        return [rules.rule(name) for name in dict.fromkeys(names)]
+    for silence in rules.silences:
+        err.print(f"{silence.rule_id} is about what did not happen: `esep rules settle --dry-run`", highlight=False)
+    return rules.rules
 
 
 def span_ms(first: datetime, last: datetime) -> tuple[int, int]:

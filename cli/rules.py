@@ -16,7 +16,7 @@ import typer
 
 from esep.cli.backtest import backtest
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
-from esep.cli.history import history_of
+from esep.cli.history import history_of, sought_rules
 from esep.cli.output import command_group, print_json, print_table
 from esep.cli.rule_diff import diff
 from esep.cli.settle import settle
@@ -66,7 +66,7 @@ def list_rules(rules_file: RulesFile = None, as_json: AsJson = False) -> None:
             one.bucket,
             one.basis,
         )
-        for one in _rules(rules_file).rules
+        for one in _rules(rules_file).all_rules
     ]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -90,13 +90,12 @@ def check(file: Annotated[Path, typer.Argument(help="File of rules.")], as_json:
     Example: [bold]esep rules check rules.yaml[/]
     """
     found = load_rules(file)
-    live = [one.rule_id for one in found.rules if one.raised]
+    live = [one.rule_id for one in found.all_rules if one.raised]
+    rules_count, features_count = len(found.all_rules), len(found.features)
     if as_json:
-        print_json({"rules": len(found.rules), "features": len(found.features), "live": live})
+        print_json({"rules": rules_count, "features": features_count, "live": live})
     else:
-        print_table(
-            str(file), ("rules", "features", "live"), [(len(found.rules), len(found.features), ", ".join(live))]
-        )
+        print_table(str(file), ("rules", "features", "live"), [(rules_count, features_count, ", ".join(live))])
 
 
 @rules.command()
@@ -128,7 +127,7 @@ def count(
     Example: [bold]esep rules count NIGHT_BURST --from 2026-11-01[/]
     """
     found = _rules(rules_file)
-    chosen = [found.rule(name) for name in dict.fromkeys(rule)] if rule else found.rules
+    chosen = sought_rules(found, rule)
     first_ms, end_ms = _start_ms(first), _start_ms(before)
     with history_of(settings_of(data_dir)) as history:
         seconds = search(history.run, [Sought(found, one, first_ms, end_ms) for one in chosen], history.tell)

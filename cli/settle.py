@@ -1,6 +1,7 @@
 """`esep rules settle`: the nightly run that settles in SQL what the stream cannot.
 
-Reads     ClickHouse; how far the stage alerts and the loader are; `compliance.settlements`; the file of rules
+Reads     ClickHouse; how far the stage alerts and the loader are; `compliance.settlements`; the file of rules; where a
+          rule about organizers is LIVE, the topic `reference`
 Writes    `compliance.alerts` and `compliance.settlements`, in one transaction; what it wrote, on stdout
 Promises  may be killed at any time and done again: nothing is said twice; a second run right after the first says
           nothing; touches no bucket that the stage may still decide on; names no person (DESIGN §7; decision 0035)
@@ -22,20 +23,26 @@ from esep.committed import committed
 from esep.errors import PartUnready
 from esep.identifiers import PersonKeys
 from esep.lineage import TopicPartition
+from esep.reference import ORGANIZER, organizer_in
+from esep.reference_topic import ReferenceReader
 from esep.rules import load_rules
 from esep.security import client_security
 from esep.settlement_topic import SettlementWriter
 from esep.settlements import Settlement
 from esep.sinks.clickhouse.alerts.settling import clock_of, settled_news
+from esep.sinks.clickhouse.alerts.silences import Register, silence_news
 from esep.status import lags_of
 from esep.stream_apps.alerts.nightly import Nightly
 from esep.topics import ALERTS, ALERTS_STAGE, LEDGER, LOADER, SETTLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from esep.rules import SilenceRule
     from esep.settings import Settings
     from esep.settlements import Written
+    from esep.settling import News
+    from esep.sinks.clickhouse.alerts.settling import Clock
 
 _LOOK_EVERY_S = 0.5
 
@@ -70,12 +77,27 @@ def settle(
         _print(last, {}, as_json=as_json, dry_run=dry_run)
         return
     news = settled_news(partial(history_of, settings), rules, clock, None if everything else last.until_ms or None)
+    news += _news_of_organizers(settings, [rule for rule in rules.silences if rule.raised], clock)
     keys = PersonKeys(settings.secret("routing_key_file"))
     nightly = Nightly(news, keys, settings.ledger_partitions, last.rows)
     settlement = last.followed(clock.first_ms, nightly.rows, nightly.written)
     if not dry_run and (news or clock.first_ms > last.until_ms):
         writer.write(settlement, lambda offset: nightly.messages(offset, settlement, rules.withdrawn))
     _print(settlement, nightly.written, as_json=as_json, dry_run=dry_run)
+
+
+def _news_of_organizers(settings: Settings, rules: Sequence[SilenceRule], clock: Clock) -> list[News]:
+    """Return what is to be said of organizers, by the register as it was published last."""
+    if not rules:
+        return []
+    reader = ReferenceReader(settings.bootstrap_servers, client_security(settings), SETTLE)
+    try:
+        reader.catch_up()
+    finally:
+        reader.close()
+    organizers = [organizer_in(one.fact) for one in reader.reference.latest(ORGANIZER)]
+    with history_of(settings) as history:
+        return silence_news(history.run, rules, clock, Register(organizers, reader.reference.version))
 
 
 def _read_to(settings: Settings) -> dict[int, int]:

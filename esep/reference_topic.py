@@ -53,16 +53,19 @@ class _Pending(NamedTuple):
 
 
 class ReferenceReader:
-    """Reads the topic from its beginning on and on; `reference` is what was read so far."""
+    """Reads the topic from its beginning on and on; `reference` is what was read so far.
 
-    def __init__(self, bootstrap_servers: str, security: Mapping[str, str] = PLAIN) -> None:
+    name: a consumer group's that whoever reads may use.
+    """
+
+    def __init__(self, bootstrap_servers: str, security: Mapping[str, str] = PLAIN, name: str = INTAKE) -> None:
         self.reference = Reference()
         self._bootstrap_servers = bootstrap_servers
         self._security = security
         self._admin, self._admin_since = self._new_admin(), time.monotonic()
         self._consumer = ck.Consumer(
             {
-                **outsider(bootstrap_servers, INTAKE, security),  # A name that intake may use.
+                **outsider(bootstrap_servers, name, security),
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": _FETCH_WAIT_MS,
                 "log_level": 0,

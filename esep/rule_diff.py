@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
-from esep.rules import LANGUAGES
+from esep.rules import LANGUAGES, Rule
 from esep.rules_in_words import feature_text, filter_text, whole_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
-    from esep.rules import Condition, Rule, RuleSet
+    from esep.rule_parts import AnyRule
+    from esep.rules import Condition, RuleSet
 
-_PLAIN = ("version", "mode", "engine", "waits", "since", "severity", "basis", "subject", "bucket", "confuses", "needs")
+_SAME_VERSION = "it is LIVE and its alerts change: give it a new version, since precision is counted by version"
+_COMMON = ("version", "mode", "waits", "since", "severity", "basis", "confuses", "needs")
+_PLAIN = (*_COMMON, "engine", "subject", "bucket")
+_OF_SILENCES = ("weeks", "usual_in", "hours", "others")
 _OF_ALERTS = (
     "engine",
     "waits",
@@ -44,10 +48,10 @@ class Difference:
 
 def differences(old: RuleSet, new: RuleSet, today: date) -> list[Difference]:
     """Return how rules differ, in the order of the new file, those that are gone last. today: of Almaty."""
-    before = {rule.rule_id: rule for rule in old.rules}
-    after = {rule.rule_id: rule for rule in new.rules}
+    before = {rule.rule_id: rule for rule in old.all_rules}
+    after = {rule.rule_id: rule for rule in new.all_rules}
     found = [
-        _changed(old, before[name], new, rule, today) if name in before else _new(rule, today)
+        _difference(old, before[name], new, rule, today) if name in before else _new(rule, today)
         for name, rule in after.items()
     ]
     gone = [_gone(rule) for name, rule in before.items() if name not in after]
@@ -56,12 +60,23 @@ def differences(old: RuleSet, new: RuleSet, today: date) -> list[Difference]:
     return [*(one for one in found if one is not None), *gone, *all_rules]
 
 
-def _new(rule: Rule, today: date) -> Difference:
+def _difference(old: RuleSet, before: AnyRule, new: RuleSet, after: AnyRule, today: date) -> Difference | None:
+    if isinstance(before, Rule) and isinstance(after, Rule):
+        return _changed(old, before, new, after, today)
+    plain = _plain(before, after, (*_COMMON, *_OF_SILENCES))
+    words = [*plain.values(), *_texts("text", before.reason, after.reason)]
+    is_other = bool(plain.keys() & {"waits", "since", *_OF_SILENCES})
+    if is_other and "version" not in plain and before.raised and after.raised:
+        words.append(_SAME_VERSION)
+    return Difference(before.rule_id, "changed", tuple(words), is_other) if words else None
+
+
+def _new(rule: AnyRule, today: date) -> Difference:
     words = [f"{rule.mode}, version {rule.version}, {rule.severity}", *_without_past(rule, today)]
     return Difference(rule.rule_id, "new", tuple(words), is_other=True)
 
 
-def _gone(rule: Rule) -> Difference:
+def _gone(rule: AnyRule) -> Difference:
     words = (f"was {rule.mode}, version {rule.version}; its alerts stay as they are",)
     return Difference(rule.rule_id, "gone", words, is_other=True)
 
@@ -70,25 +85,27 @@ def _changed(old: RuleSet, before: Rule, new: RuleSet, after: Rule, today: date)
     conditions = list(_conditions(old, before, new, after))
     if before.event != after.event:
         conditions.insert(0, f"fulfilled by: {filter_text(before.event)} → {filter_text(after.event)}")
-    plain = {
-        name: f"{name}: {_said(getattr(before, name))} → {_said(getattr(after, name))}"
-        for name in _PLAIN
-        if getattr(before, name) != getattr(after, name)
-    }
+    plain = _plain(before, after, _PLAIN)
     words = [*plain.values(), *conditions, *_texts("text", before.reason, after.reason)]
     if not words:
         return None
     is_other = bool(conditions or plain.keys() & set(_OF_ALERTS))
     if is_other and "version" not in plain and before.raised and after.raised:
-        words.append("it is LIVE and its alerts change: give it a new version, since precision is counted by version")
+        words.append(_SAME_VERSION)
     if is_other or not before.live:
         words += _without_past(after, today)
     return Difference(before.rule_id, "changed", tuple(words), is_other)
 
 
-def _without_past(rule: Rule, today: date) -> Iterator[str]:
+def _plain(before: AnyRule, after: AnyRule, names: Iterable[str]) -> dict[str, str]:
+    """Return in words which of these fields differ; of two kinds of rule, those that one of them has not, too."""
+    values = {name: (getattr(before, name, None), getattr(after, name, None)) for name in names}
+    return {name: f"{name}: {_said(was)} → {_said(now)}" for name, (was, now) in values.items() if was != now}
+
+
+def _without_past(rule: AnyRule, today: date) -> Iterator[str]:
     """Yield what is to be said where a rule begins in the stage with windows that lack their beginning."""
-    if rule.live and rule.calendar and (rule.since is None or rule.since <= today):
+    if isinstance(rule, Rule) and rule.live and rule.calendar and (rule.since is None or rule.since <= today):
         yield "`since` is to be a day that has not begun: the stage has not kept all that the rule looks at before"
 
 

@@ -11,11 +11,13 @@ from collections import defaultdict
 from string import Formatter
 from typing import TYPE_CHECKING
 
+from esep.rule_parts import SILENT_HOURS
 from esep.yaml_lines import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from esep.rule_parts import AnyRule
     from esep.rules import Feature, Rule, RuleSet
     from esep.yaml_lines import Place
 
@@ -24,11 +26,8 @@ _BETS = {"WAGER", "WINNING", "REFUND", "CASH_OUT"}  # These name a bet.
 
 def faults_of(rules: RuleSet) -> Iterator[Fault]:
     """Yield what is wrong between parts that are right by themselves."""
-    named_parts = {"features": [one.feature for one in rules.features], "rules": [one.rule_id for one in rules.rules]}
-    for part, names in named_parts.items():
-        for number, name in enumerate(names):
-            if name in names[:number]:
-                yield Fault((part, number), "there is another one of this name")
+    yield from _repeated(rules)
+    yield from _wrong_silences(rules)
     using: defaultdict[str, list[Rule]] = defaultdict(list)
     for number, rule in enumerate(rules.rules):
         named = [name for condition, _ in rule.conditions() for name in (condition.feature, condition.of) if name]
@@ -40,7 +39,7 @@ def faults_of(rules: RuleSet) -> Iterator[Fault]:
         else:
             yield from _wrong_scores(rule, place)
             yield from _misfits(rules, rule, place)
-            yield from _wrong_words(rules, rule, place)
+            yield from _wrong_words(rules.observed_of(rule), rule, place)
     for number, feature in enumerate(rules.features):
         if feature.feature not in using:
             yield Fault(("features", number), "no rule uses it")
@@ -48,6 +47,29 @@ def faults_of(rules: RuleSet) -> Iterator[Fault]:
             yield Fault(
                 ("features", number, "window"), "the stage looks back 90 days at most; `engine: nightly` further"
             )
+
+
+def _repeated(rules: RuleSet) -> Iterator[Fault]:
+    named_parts = [[(("features", number), one.feature) for number, one in enumerate(rules.features)]]
+    named_parts.append(
+        [
+            ((part, number), one.rule_id)
+            for part, own in (("rules", rules.rules), ("silences", rules.silences))
+            for number, one in enumerate(own)
+        ]
+    )
+    for named in named_parts:
+        for number, (place, name) in enumerate(named):
+            if name in [other for _, other in named[:number]]:
+                yield Fault(place, "there is another one of this name")
+
+
+def _wrong_silences(rules: RuleSet) -> Iterator[Fault]:
+    for number, rule in enumerate(rules.silences):
+        place: Place = ("silences", number)
+        if rule.severity == "MANDATORY":
+            yield Fault((*place, "severity"), "a mandatory report is about a person: no silence asks for one")
+        yield from _wrong_words({SILENT_HOURS}, rule, place)
 
 
 def _unknown(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
@@ -100,8 +122,7 @@ def _wrong_buckets(rule: Rule, features: Sequence[Feature], place: Place) -> Ite
             yield Fault((*place, "bucket"), f"{one} is told apart by day, week or month")
 
 
-def _wrong_words(rules: RuleSet, rule: Rule, place: Place) -> Iterator[Fault]:
-    known = rules.observed_of(rule)
+def _wrong_words(known: set[str], rule: AnyRule, place: Place) -> Iterator[Fault]:
     for language in type(rule.reason).model_fields:
         for _, name, _, _ in Formatter().parse(getattr(rule.reason, language)):
             if name is not None and name.removesuffix(".limit") not in known:

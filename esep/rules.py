@@ -11,27 +11,24 @@ holds. A feature is worked out over the
 postings that pass its filter, come before the event in the total order or are the event itself, and occurred less than
 its window before it; `key`: only those that have the event's own values there. Of each bucket the first posting that
 fulfils the rule makes the alert. Nothing adds up to 0; the mean of nothing fulfils no condition, and no part of
-nothing does.
+nothing does. A silence (`SilenceRule`) is told by the nightly run alone, from hours and not from postings.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
-from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from esep.buckets import DAYS_MAX, Calendar
-from esep.clock import ALMATY, to_ms
 from esep.errors import FileUnusable
 from esep.flags import FLAGS
 from esep.rule_faults import faults_of
+from esep.rule_parts import NIGHTLY_WINDOW_MS_MAX, AnyRule, Declared, Texts, Window
 from esep.yaml_lines import read_lines, unusable, validated
 
 if TYPE_CHECKING:
@@ -45,7 +42,6 @@ DAY_MS = 24 * HOUR_MS
 LATENESS_MS = 45 * DAY_MS  # How late a posting may arrive and still count in the stream; the rest is SQL's to settle.
 ENTRY_DAYS_MAX = 45  # For how many days after a posting of an entry the stage decides on a correction of it.
 WINDOW_MS_MAX = 90 * DAY_MS  # What a stage may have to remember, beside that.
-NIGHTLY_WINDOW_MS_MAX = 5 * 366 * DAY_MS  # What the ledger keeps (clause O9-4.7).
 LANGUAGES = ("kk", "ru", "en")
 Kind = Literal["WAGER", "WINNING", "REFUND", "CASH_OUT", "DEPOSIT", "WITHDRAWAL"]
 KINDS: tuple[Kind, ...] = get_args(Kind)  # What a posting moves: its event type, and of a payout its kind.
@@ -57,18 +53,6 @@ Flag = Literal[
     "UNDER_21_HINT", "CREDIT_MONEY", "RESTRICTED", "DEBTOR", "OFFICIAL", "UNLICENSED", "ILLEGAL_RESOURCE",
 ]  # fmt: skip
 SCORE, WEIGHT, POINTS = "score", ".weight", "points"  # How alerts tell a score, the weight of a part, and their unit.
-_UNITS_MS = {"min": 60 * 1000, "h": HOUR_MS, "d": DAY_MS}
-_WINDOW = re.compile(r"([1-9][0-9]{0,3})(min|h|d)")
-
-
-def _window_ms(written: object) -> object:
-    """Return a window in ms: 0 for the event alone."""
-    if written == "event":
-        return 0
-    found = _WINDOW.fullmatch(written) if isinstance(written, str) else None
-    if found is None:
-        raise ValueError("a window is written as 30min, 24h, 7d, or event for the event alone")
-    return int(found[1]) * _UNITS_MS[found[2]]
 
 
 def _exact(written: object) -> object:
@@ -78,17 +62,11 @@ def _exact(written: object) -> object:
     return Fraction(Decimal(str(written)))
 
 
-Window = Annotated[int, BeforeValidator(_window_ms), Field(ge=0, le=NIGHTLY_WINDOW_MS_MAX)]
 Number = Annotated[Fraction, BeforeValidator(_exact), Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Sentence = Annotated[str, Field(pattern=r"\.$", min_length=10)]
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class Range(_Declared):
+class Range(Declared):
     """Numbers from one on (inclusive) and below another."""
 
     low: int | None = Field(default=None, alias="from", ge=0)
@@ -103,7 +81,7 @@ class Range(_Declared):
         return self
 
 
-class Filter(_Declared):
+class Filter(Declared):
     """Which postings: all that is said must hold. hours: of the Almaty clock. flags: any of them. has: not null.
 
     A market is that of a bet on one outcome: a combined bet, or one whose outcomes are not reported, has none.
@@ -122,7 +100,7 @@ class Filter(_Declared):
         return sum({FLAGS[flag] for flag in self.flags})
 
 
-class Feature(_Declared):
+class Feature(Declared):
     """A value over a subject's postings. window: ms, 0: the event alone. key: fields that are as in the event.
 
     observed: the name under which alerts tell the value.
@@ -161,7 +139,7 @@ class Feature(_Declared):
         return self
 
 
-class Condition(_Declared):
+class Condition(Declared):
     """What must hold: of a feature a limit, or with `of` a part of another one's value; or one of `any`; or `score`.
 
     score: conditions with a weight each; the weights of those that hold must reach at_least.
@@ -214,49 +192,22 @@ class Condition(_Declared):
         return self
 
 
-class Texts(_Declared):
-    """One sentence in three languages; {name} is an observed value, {name.limit} what it was compared with."""
+class Rule(AnyRule):
+    """A rule about postings. subject: whose it looks at. bucket: what its alerts are told apart by.
 
-    kk: Sentence
-    ru: Sentence
-    en: Sentence
-
-
-class Rule(_Declared):
-    """A rule. subject: whose postings it looks at. bucket: what its alerts are told apart by, an entry or a span of the
-    calendar.
-
-    engine: who raises its alerts, the stage or the nightly run. waits: for how long (ms) the nightly run does not look
-    at what occurred, since what it lacks may still come.
-    since: only what occurred from that Almaty day on counts. confuses: what the rule is likely to take for its case.
-    needs: of which version of the events, where not every one will do.
+    engine: who raises its alerts, the stage or the nightly run.
     """
 
-    rule_id: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", alias="rule")]
-    version: int = Field(ge=1)
-    mode: Literal["LIVE", "SHADOW"]
-    severity: Literal["INFO", "LOW", "MEDIUM", "HIGH", "MANDATORY"]
-    basis: Annotated[str, Field(min_length=3)]
     subject: Subject = "person"
     engine: Literal["stream", "nightly"] = "stream"
-    waits: Window = 0
-    since: date | None = None
     event: Filter
     when: tuple[Condition, ...] = ()
     bucket: Literal["entry", "day", "week", "month"]
-    reason: Texts
-    confuses: Sentence
-    needs: Sentence | None = None
 
     @property
     def live(self) -> bool:
         """Whether the stage raises its alerts."""
         return self.raised and self.engine == "stream"
-
-    @property
-    def raised(self) -> bool:
-        """Whether anybody raises its alerts, the stage or the nightly run."""
-        return self.mode == "LIVE"
 
     @property
     def window_ms_max(self) -> int:
@@ -274,11 +225,6 @@ class Rule(_Declared):
         return None if self.bucket == "entry" else self.bucket
 
     @property
-    def since_ms(self) -> int:
-        """The first instant that counts, UTC."""
-        return -(2**62) if self.since is None else to_ms(datetime.combine(self.since, time(), ZoneInfo(ALMATY)))
-
-    @property
     def lateness_ms(self) -> int:
         """How long before the clock a bucket may begin and still be decided on: one that is longer, longer."""
         return LATENESS_MS + (DAYS_MAX[self.calendar] - 1 if self.calendar else 0) * DAY_MS
@@ -292,12 +238,51 @@ class Rule(_Declared):
                 yield one, ("when", number, "any" if condition.any else "score", nth)
 
 
-class RuleSet(_Declared):
-    """All features and rules of a file. texts: what is said when an alert is withdrawn."""
+class SilenceRule(AnyRule):
+    """A rule about what did not happen: hours without a posting of an organizer, in which it usually has some.
+
+    An hour is usual where the organizer had postings in the same hour of the week in `usual_in` or more of the `weeks`
+    weeks before it. others: it counts only where so many other organizers have postings in it. hours: how many that
+    count, before the organizer's next posting, are a silence. One alert for each organizer and Almaty day on which a
+    silence began.
+    """
+
+    engine: Literal["nightly"] = "nightly"
+    bucket: Literal["day"] = "day"
+    weeks: int = Field(ge=1, le=26)
+    usual_in: int = Field(ge=1)
+    hours: int = Field(ge=1)
+    others: int = Field(ge=1)
+
+    @property
+    def subject(self) -> Literal["organizer"]:
+        """Whom its alerts are about."""
+        return "organizer"
+
+    @property
+    def calendar(self) -> Calendar:
+        """The kind of its buckets."""
+        return self.bucket
+
+    @model_validator(mode="after")
+    def _can_be_usual(self) -> SilenceRule:
+        if self.usual_in > self.weeks:
+            raise ValueError("`usual_in` is no more than `weeks`")
+        return self
+
+
+class RuleSet(Declared):
+    """All features and rules of a file. withdrawn: what is said when an alert is. silences: rules about organizers."""
 
     withdrawn: Texts
     features: tuple[Feature, ...]
     rules: tuple[Rule, ...]
+    silences: tuple[SilenceRule, ...] = ()
+
+    @property
+    def all_rules(self) -> tuple[Rule | SilenceRule, ...]:
+        """The rules about postings, and those about what did not happen."""
+        return (*self.rules, *self.silences)
 
     @cached_property
     def by_name(self) -> dict[str, Feature]:
@@ -315,10 +300,15 @@ class RuleSet(_Declared):
         return scores | {feature.observed for feature in self.features_of(rule)}
 
     def rule(self, rule_id: str) -> Rule:
-        """Return the rule with this id; FileUnusable where there is none."""
+        """Return the rule about postings with this id; FileUnusable where there is none."""
         for rule in self.rules:
             if rule.rule_id == rule_id:
                 return rule
+        if any(rule.rule_id == rule_id for rule in self.silences):
+            raise FileUnusable(
+                f"{rule_id} is about what did not happen, and no posting fulfils it",
+                hint="`esep rules settle --dry-run` says what it would raise, of a file of rules where it is LIVE",
+            )
         raise FileUnusable(f"there is no rule {rule_id}", hint="`esep rules list` shows all")
 
 

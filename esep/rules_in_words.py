@@ -1,4 +1,4 @@
-"""Rules in words: their filters, features and conditions, with every number as it is in the file.
+"""Rules in words: their filters, features and conditions, what makes a silence, with every number as it is in the file.
 
 Reads     parts of a `RuleSet`
 Returns   texts, in English
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from esep.money import tenge_text
 
 if TYPE_CHECKING:
-    from esep.rules import Condition, Feature, Filter, Range, RuleSet
+    from esep.rules import Condition, Feature, Filter, Range, RuleSet, SilenceRule
 
 _VALUES = {
     ("sum", "amount_tiyn"): "sum (tenge) of",
@@ -77,6 +77,13 @@ def filter_text(one: Filter) -> str:
 def _range(span: Range, unit: str) -> str:
     low = [] if span.low is None else [f"from {_number(span.low, unit)}"]
     return " ".join(low + ([] if span.below is None else [f"below {_number(span.below, unit)}"]))
+
+
+def silence_text(rule: SilenceRule) -> str:
+    """Return what makes a silence."""
+    past = f"postings in the same hour of the week in {rule.usual_in} or more of the {rule.weeks} weeks before"
+    counts = f"{rule.others} or more other organizers have some, the licence is in force"
+    return f"{rule.hours} or more hours without a posting, up to its next one, of those that count ({past}; {counts})"
 
 
 def window_text(window_ms: int) -> str:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from esep.rules import Rule
+    from esep.rules import Rule, SilenceRule
 
 OPEN, UPDATED, WITHDRAWN = "OPEN", "UPDATED", "WITHDRAWN"
-AlertOf = tuple[str, int, str, str]  # Rule id and version, person or means of payment, bucket.
+AlertOf = tuple[str, int, str, str]  # Rule id and version, person, means of payment or organizer, bucket.
 
 
 class Proof(NamedTuple):
@@ -40,19 +40,40 @@ class Value(NamedTuple):
     unit: str
 
 
-class Finding(NamedTuple):
-    """What a rule finds. owner: the IIN, or the hash of a means of payment. values: those of conditions, then others.
+class Silence(NamedTuple):
+    """An organizer's hours without a posting, from the first that counts to its next posting (None: there is none yet).
 
-    evidence: in total order, what fulfils the rule last. iins: the person of each. reference_version: of that posting.
+    hours: how many of them count.
     """
 
-    rule: Rule
+    from_ms: int
+    until_ms: int | None
+    hours: int
+
+
+Grounds = tuple[tuple[Proof, ...], Silence | None]
+
+
+class Finding(NamedTuple):
+    """What a rule finds. owner: the IIN, the hash of a means of payment, the BIN. values: of conditions, then others.
+
+    evidence: in total order, what fulfils the rule last. iins: the person of each. reference_version: of that posting.
+    A silence has no postings; then reference_version is that of the register.
+    """
+
+    rule: Rule | SilenceRule
     owner: str
     bucket: str
     values: tuple[Value, ...]
     evidence: tuple[Proof, ...]
     iins: tuple[str, ...]
     reference_version: int
+    silence: Silence | None = None
+
+    @property
+    def grounds(self) -> Grounds:
+        """What the alert rests on: with another one it is told again."""
+        return self.evidence, self.silence
 
     @property
     def alert(self) -> AlertOf:
@@ -63,7 +84,7 @@ class Finding(NamedTuple):
 class Said(NamedTuple):
     """What was last said of an alert. partition: of `compliance.alerts`."""
 
-    rule: Rule
+    rule: Rule | SilenceRule
     owner: str
     bucket: str
     revision: int
@@ -72,6 +93,12 @@ class Said(NamedTuple):
     occurred_ms: int
     reference_version: int
     partition: int
+    silence: Silence | None = None
+
+    @property
+    def grounds(self) -> Grounds:
+        """What it was said to rest on."""
+        return self.evidence, self.silence
 
     @property
     def alert(self) -> AlertOf:
@@ -88,7 +115,7 @@ class News(NamedTuple):
     said: Said | None
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> Rule | SilenceRule:
         """The rule."""
         return self._known.rule
 
@@ -110,14 +137,14 @@ class News(NamedTuple):
 
 
 def news_of(found: Iterable[Finding], said: Iterable[Said]) -> list[News]:
-    """Return what is to be said. found, said: of the same rules, persons, means of payment and buckets."""
+    """Return what is to be said. found, said: of the same rules, owners and buckets."""
     before = {one.alert: one for one in said}
     after = {one.alert: one for one in found}
     news = []
     for alert in sorted(before.keys() | after.keys()):
         was, now = before.get(alert), after.get(alert)
         stands = was is not None and was.status != WITHDRAWN
-        if (now is None and not stands) or (stands and was and now and was.evidence == now.evidence):
+        if (now is None and not stands) or (stands and was and now and was.grounds == now.grounds):
             continue
         status = (UPDATED if stands else OPEN) if now else WITHDRAWN
         news.append(News(was.revision + 1 if was else 1, status, now, was))

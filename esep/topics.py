@@ -119,14 +119,14 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
     internal = {"max.message.bytes": str(INTERNAL_BYTES_MAX)}
     kept = {**internal, "retention.ms": str(30 * _DAY_MS)}
     line = [
-        Topic(REFERENCE, 1, "kind and key", ADMIN, (INTAKE,), {**internal, **_STAMPED, **_FOR_EVER}),
+        Topic(REFERENCE, 1, "kind and key", ADMIN, (INTAKE, SETTLE), {**internal, **_STAMPED, **_FOR_EVER}),
         Topic(ACCEPTED, ledger_partitions, "person_key", INTAKE, (TOTALS,), kept),
         Topic(REJECTED, 1, "cause", INTAKE, (LOADER,), kept),
         Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER, SETTLE), kept),
         Topic(
             ALERTS,
             ledger_partitions,
-            "person_key, or means of payment",
+            "person_key, means of payment or BIN",
             ALERTS_STAGE,
             (LOADER, COMPLIANCE, SETTLE),
             kept,

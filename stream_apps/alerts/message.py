@@ -1,6 +1,6 @@
 """An alert as a message: the Avro record, and the CloudEvents headers of Kafka's binary mode.
 
-Reads     an `Outcome`, and the ledger posting that caused it
+Reads     an `Outcome`, or `News` of an organizer, and what caused it
 Returns   the record of schemas/alert; headers
 Promises  deterministic, no clock of its own; no IIN in a header or a text, only in the record's field (box: alerts)
 """
@@ -16,9 +16,12 @@ from esep.rules import LANGUAGES
 from esep.stream_apps.alerts.columns import partition_and_offset
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from esep.lineage import TopicPartition
-    from esep.rules import Rule, Texts
-    from esep.stream_apps.alerts.book import Found
+    from esep.rule_parts import AnyRule, Texts
+    from esep.settling import News
+    from esep.stream_apps.alerts.book import Observed
     from esep.stream_apps.alerts.columns import Posting
     from esep.stream_apps.alerts.watch import Outcome
 
@@ -58,11 +61,11 @@ class Cause(NamedTuple):
     ledger_partition: int | None = None
 
 
-def alert_id(rule: Rule, person: bytes, bucket: str) -> str:
+def alert_id(rule: AnyRule, person: bytes, bucket: str) -> str:
     """Return the id of an alert: the same for ever, whoever works it out.
 
     The first 32 hex digits of SHA-256 over rule id, version, message key (hex) and bucket, a line each. person: the key
-    of the person, or of the means of payment.
+    of the person, the means of payment or the organizer.
     """
     return sha256("\n".join((rule.rule_id, str(rule.version), person.hex(), bucket)).encode()).hexdigest()[:32]
 
@@ -77,32 +80,74 @@ def alert_record(outcome: Outcome, cause: Cause, row: int, withdrawn: Texts) -> 
     told, of_person = evidence[-EVIDENCE_MAX:], rule.subject == "person"
     own_partition = cause.source.partition if cause.ledger_partition is None else cause.ledger_partition
     return {
+        **_head(rule, outcome.person, outcome.bucket, cause, row),
+        "revision": outcome.state.revision,
+        "status": outcome.state.status,
+        "iin": cause.iin if of_person else "",
+        "occurred_at": found.event.occurred_ms if found else cause.occurred_ms,
+        "organizer_bins": sorted({one.organizer_bin for one in evidence}),
+        **(_reasons(rule.reason, (*found.observed, *found.others)) if found else _plain(withdrawn)),
+        "observations": _observations(found.observed) if found else [],
+        "evidence": [
+            _evidence(one, *((own_partition, one.offset) if of_person else partition_and_offset(one.offset)))
+            for one in told
+        ],
+        "instrument_hash": None if of_person else cause.instrument_hash,
+        "evidence_iins": [] if of_person else [one.linked for one in told],
+        "organizer_bin": None,
+        "silence_began_at": None,
+        "silence_ended_at": None,
+    }
+
+
+def organizer_record(
+    news: News, observed: Sequence[Observed], cause: Cause, row: int, withdrawn: Texts
+) -> dict[str, Any]:
+    """Return the record of a new revision of an alert about an organizer; it names no person and no posting."""
+    silence = news.found.silence if news.found else None
+    return {
+        **_head(news.rule, organizer_key(news.owner), news.bucket, cause, row),
+        "revision": news.revision,
+        "status": news.status,
+        "iin": "",
+        "occurred_at": silence.from_ms if silence else cause.occurred_ms,
+        "organizer_bins": [news.owner],
+        **(_reasons(news.rule.reason, observed) if silence else _plain(withdrawn)),
+        "observations": _observations(observed),
+        "evidence": [],
+        "instrument_hash": None,
+        "evidence_iins": [],
+        "organizer_bin": news.owner,
+        "silence_began_at": silence.from_ms if silence else None,
+        "silence_ended_at": silence.until_ms if silence else None,
+    }
+
+
+def organizer_key(organizer_bin: str) -> bytes:
+    """Return the message key of what is about an organizer: the BIN, which names no person.
+
+    >>> organizer_key("940140000385")
+    b'940140000385'
+    """
+    return organizer_bin.encode()
+
+
+def _head(rule: AnyRule, key: bytes, bucket: str, cause: Cause, row: int) -> dict[str, Any]:
+    """Return what alerts of all subjects have in common."""
+    return {
         "row": row,
         "received_at": cause.received_ms,
         "cause_topic": cause.source.topic,
         "cause_partition": cause.source.partition,
         "cause_offset": cause.offset,
-        "alert_id": alert_id(rule, outcome.person, outcome.bucket),
-        "revision": outcome.state.revision,
-        "status": outcome.state.status,
+        "alert_id": alert_id(rule, key, bucket),
         "rule_id": rule.rule_id,
         "rule_version": rule.version,
         "severity": rule.severity,
         "mode": rule.mode,
-        "iin": cause.iin if of_person else "",
-        "bucket": outcome.bucket,
-        "occurred_at": found.event.occurred_ms if found else cause.occurred_ms,
-        "organizer_bins": sorted({one.organizer_bin for one in evidence}),
-        **(_reasons(rule.reason, found) if found else _plain(withdrawn)),
+        "bucket": bucket,
         "basis": rule.basis,
-        "observations": _observations(found) if found else [],
-        "evidence": [
-            _evidence(one, *((own_partition, one.offset) if of_person else partition_and_offset(one.offset)))
-            for one in told
-        ],
         "reference_version": cause.reference_version,
-        "instrument_hash": None if of_person else cause.instrument_hash,
-        "evidence_iins": [] if of_person else [one.linked for one in told],
     }
 
 
@@ -129,10 +174,10 @@ def _plain(texts: Texts) -> dict[str, str]:
     return {f"reason_{language}": getattr(texts, language) for language in LANGUAGES}
 
 
-def _reasons(texts: Texts, found: Found) -> dict[str, str]:
+def _reasons(texts: Texts, observed: Iterable[Observed]) -> dict[str, str]:
     """Return the texts with the observed values in them; of two of one name the one that holds, or the first."""
     shown: dict[str, Shown] = {}
-    for one in sorted((*found.observed, *found.others), key=lambda one: not one.holds):
+    for one in sorted(observed, key=lambda one: not one.holds):
         shown.setdefault(one.name, Shown(_text(one.value, one.unit), _text(one.threshold, one.unit)))
     return {name: text.format(**shown) for name, text in _plain(texts).items()}
 
@@ -145,10 +190,10 @@ def _text(value: int | None, unit: str) -> str:
     return tenge_text(value) if unit == "tiyn" else str(value)
 
 
-def _observations(found: Found) -> list[dict[str, Any]]:
+def _observations(observed: Iterable[Observed]) -> list[dict[str, Any]]:
     return [
         {"name": one.name, "value": _long(one.value), "threshold": _long(one.threshold), "unit": one.unit}
-        for one in found.observed
+        for one in observed
         if one.holds and one.value is not None
     ]
 

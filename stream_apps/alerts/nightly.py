@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from esep.lineage import TopicPartition
 from esep.lone_writer import Message
 from esep.partitioner import partition_of
+from esep.rules import SilenceRule
 from esep.stream_apps.alerts.book import Found, Observed
 from esep.stream_apps.alerts.columns import Posting, ledger_place
 from esep.stream_apps.alerts.instruments import instrument_key
-from esep.stream_apps.alerts.message import Cause, alert_record, headers_of
+from esep.stream_apps.alerts.message import Cause, alert_record, headers_of, organizer_key, organizer_record
 from esep.stream_apps.alerts.state import DIGEST_BYTES, AlertState
 from esep.stream_apps.alerts.watch import Outcome
 from esep.topics import ALERTS, SETTLEMENTS
@@ -25,9 +26,10 @@ from esep.versions import encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from esep.identifiers import PersonKeys
-    from esep.rules import Texts
+    from esep.rule_parts import Texts
     from esep.settlements import Settlement
     from esep.settling import Finding, News
 
@@ -51,30 +53,36 @@ class Nightly:
         messages, rows = [], Counter(self._rows)
         for news, key, partition in zip(self._news, self._keys, self._outputs, strict=True):
             rows[partition] += 1
-            record = alert_record(
-                _outcome(news, key), _cause(news, offset, settlement.until_ms), rows[partition], withdrawn
-            )
+            cause = _cause(news, offset, settlement.until_ms)
+            record = _record(news, key, cause, rows[partition], withdrawn)
             value, headers = encode_record(record, "alert"), headers_of(record)
             messages.append(Message(TopicPartition(ALERTS, partition), key, value, headers))
         return messages
 
 
 def _key(news: News, keys: PersonKeys) -> bytes:
-    return keys([news.owner])[0] if news.rule.subject == "person" else instrument_key(news.owner)
+    if news.rule.subject == "person":
+        return keys([news.owner])[0]
+    return instrument_key(news.owner) if news.rule.subject == "instrument" else organizer_key(news.owner)
 
 
 def _partition(news: News, key: bytes, partitions: int) -> int:
-    """Return the partition that the stage writes such an alert to: that of the ledger, or of means of payment."""
+    """Return the partition that the stage writes such an alert to: that of the ledger, or of means of payment.
+
+    What is about an organizer goes where its key leads.
+    """
     if news.said is not None:
         return news.said.partition
     of_person = news.rule.subject == "person" and news.found is not None
     return news.found.evidence[-1].partition if of_person and news.found else partition_of(key, partitions)
 
 
-def _outcome(news: News, key: bytes) -> Outcome:
+def _record(news: News, key: bytes, cause: Cause, row: int, withdrawn: Texts) -> dict[str, Any]:
+    if isinstance(news.rule, SilenceRule):
+        return organizer_record(news, _observed(news.found) if news.found else (), cause, row, withdrawn)
     state = AlertState(news.revision, news.status, bytes(DIGEST_BYTES))
     found = None if news.found is None else _found(news.found)
-    return Outcome(news.rule, key, news.bucket, state, found, 0)
+    return alert_record(Outcome(news.rule, key, news.bucket, state, found, 0), cause, row, withdrawn)
 
 
 def _found(finding: Finding) -> Found:
@@ -86,8 +94,11 @@ def _found(finding: Finding) -> Found:
         )
         for one, iin in zip(finding.evidence, finding.iins, strict=True)
     )  # fmt: skip
-    observed = tuple(Observed(one.name, one.value, one.threshold, one.unit, one.holds) for one in finding.values)
-    return Found(evidence[-1], evidence, observed, ())
+    return Found(evidence[-1], evidence, _observed(finding), ())
+
+
+def _observed(finding: Finding) -> tuple[Observed, ...]:
+    return tuple(Observed(one.name, one.value, one.threshold, one.unit, one.holds) for one in finding.values)
 
 
 def _cause(news: News, offset: int, until_ms: int) -> Cause:
@@ -100,5 +111,5 @@ def _cause(news: News, offset: int, until_ms: int) -> Cause:
         news.owner if news.rule.subject == "person" else "",
         found.reference_version if found is not None else said.reference_version if said is not None else 0,
         news.owner if news.rule.subject == "instrument" else None,
-        found.evidence[-1].partition if found is not None else None,
+        found.evidence[-1].partition if found is not None and found.evidence else None,
     )

@@ -25,7 +25,8 @@ from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, HAS_MARKET, columns_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from esep.rules import Condition, Feature, Filter, Range, Rule, RuleSet, Subject, Texts
+    from esep.rule_parts import Texts
+    from esep.rules import Condition, Feature, Filter, Range, Rule, RuleSet, Subject
     from esep.stream_apps.alerts.bounds import Bounds
     from esep.stream_apps.alerts.columns import Posting
 

@@ -45,6 +45,13 @@ def test_line_names_status_rule_person_and_values() -> None:
     assert all(part in line for part in expected)
 
 
+def test_line_of_an_alert_without_a_person_names_what_it_is_about() -> None:
+    nobody = {**an_alert(1, "OPEN"), "iin": "", "organizer_bin": None, "instrument_hash": "5a" * 32}
+    assert "v1 instrument 5a5a5a5a5a5a5a5a: " in alert_line(nobody)
+    silent = {**nobody, "instrument_hash": None, "organizer_bin": "940140000385"}
+    assert "v1 organizer 940140000385: " in alert_line(silent)
+
+
 @pytest.mark.kafka
 def test_only_committed_alerts_are_read_and_the_reading_ends(tmp_path: Path) -> None:
     with KafkaBroker(tmp_path) as own:

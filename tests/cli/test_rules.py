@@ -28,7 +28,7 @@ def counted(*arguments: object) -> dict[str, tuple[int, int]]:
 
 def test_list_shows_every_rule_with_its_mode() -> None:
     told = {one["rule"]: one["mode"] for one in json.loads(run("list", "--json"))}
-    assert told == {rule.rule_id: rule.mode for rule in load_rules().rules}
+    assert told == {rule.rule_id: rule.mode for rule in load_rules().all_rules}
     assert "WIN_THRESHOLD" in run("list")
 
 
@@ -36,7 +36,7 @@ def test_export_gives_a_file_that_check_takes(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text(run("export"), encoding="utf-8")
     assert load_rules(file) == load_rules()
-    assert json.loads(run("check", file, "--json"))["rules"] == len(load_rules().rules)
+    assert json.loads(run("check", file, "--json"))["rules"] == len(load_rules().all_rules)
 
 
 def test_check_says_what_is_live_or_what_is_wrong(tmp_path: Path) -> None:
@@ -77,6 +77,13 @@ def test_count_says_what_each_rule_finds_in_the_ledger(books: AlertBooks) -> Non
     assert [(one["rule_id"], one["bucket"], len(one["evidence"])) for one in told] == [
         ("WIN_STRUCTURED", "2026-11-21", 2)
     ]
+
+
+@pytest.mark.parametrize("command", ["sql", "count"])
+def test_rule_about_what_did_not_happen_is_refused_and_says_who_tells_it(command: str) -> None:
+    with pytest.raises(FileUnusable, match="no posting fulfils it") as caught:
+        run(command, "ORGANIZER_SILENT")
+    assert "settle --dry-run" in caught.value.hint
 
 
 def test_rule_that_does_not_exist_is_told() -> None:

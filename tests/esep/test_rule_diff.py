@@ -36,6 +36,9 @@ def test_a_file_says_the_same_as_itself() -> None:
         ("observed: persons_24_hours", "observed: people", "FUNNEL_PAYOUT", "persons_24_hours → people", True),
         ("at_least: 0.8, of", "at_least: 0.85, of", "FAST_RETURN", "≥ 0.85 ×", True),
         ("event: {kinds: [WAGER], flags: [DEBTOR]}", "event: {flags: [DEBTOR]}", "DEBTOR", "any posting", True),
+        ("    usual_in: 6", "    usual_in: 7", "ORGANIZER_SILENT", "usual_in: 6 → 7", True),
+        ("    waits: 6h", "    waits: 1d", "ORGANIZER_SILENT", "waits: 21600000 → 86400000", True),
+        ("others had.", "others had some.", "ORGANIZER_SILENT", "text (en)", False),
         ("severity: LOW", "severity: HIGH", "NIGHT_BURST", "severity: LOW → HIGH", False),
         ("from a person who stands", "from somebody who stands", "DEBTOR", "text (en)", False),
         ("mode: SHADOW\n    severity: LOW", "mode: LIVE\n    severity: LOW", "NIGHT_BURST", "has not begun", False),
@@ -48,6 +51,17 @@ def test_each_change_is_told(old: str, new: str, rule_id: str, told: str, is_oth
     assert list(found) == [rule_id]
     assert told in "\n".join(found[rule_id].words)
     assert found[rule_id].is_other == is_other
+
+
+def test_silence_that_comes_goes_or_changes_while_it_is_live_is_told() -> None:
+    head = "rule: ORGANIZER_SILENT\n    version: 1\n    mode: "
+    without = TEXT[: TEXT.index("silences:\n")]
+    (come,), (gone,) = differences(parse_rules(without), RULES, TODAY), differences(RULES, parse_rules(without), TODAY)
+    assert (come.kind, gone.kind, come.rule_id) == ("new", "gone", "ORGANIZER_SILENT")
+    live = parse_rules(TEXT.replace(head + "SHADOW", head + "LIVE"))
+    fewer = parse_rules(TEXT.replace(head + "SHADOW", head + "LIVE").replace("    hours: 6\n", "    hours: 5\n"))
+    (changed,) = differences(live, fewer, TODAY)
+    assert "new version" in changed.words[-1]
 
 
 def test_live_rule_whose_alerts_change_is_to_have_a_new_version() -> None:

@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 
 from esep.errors import FileUnusable
-from esep.rules import DAY_MS, LANGUAGES, LATENESS_MS, RULES_FILE, Rule, load_rules, parse_rules
+from esep.rules import DAY_MS, LANGUAGES, LATENESS_MS, RULES_FILE, Rule, SilenceRule, load_rules, parse_rules
 
 RULES = load_rules()
 TEXT = RULES_FILE.read_text(encoding="utf-8")
@@ -34,8 +34,8 @@ def test_threshold_is_a_million_tenge_inclusive() -> None:
     assert (structured.severity, structured.mode) == ("HIGH", "LIVE")
 
 
-@pytest.mark.parametrize("rule", RULES.rules, ids=lambda rule: rule.rule_id)
-def test_texts_of_a_rule_tell_the_same_values_in_each_language(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", RULES.all_rules, ids=lambda rule: rule.rule_id)
+def test_texts_of_a_rule_tell_the_same_values_in_each_language(rule: Rule | SilenceRule) -> None:
     told = [
         {name for _, name, _, _ in Formatter().parse(getattr(rule.reason, language)) if name} for language in LANGUAGES
     ]
@@ -45,7 +45,7 @@ def test_texts_of_a_rule_tell_the_same_values_in_each_language(rule: Rule) -> No
 
 def test_only_the_two_rules_of_winnings_are_live() -> None:
     """What else is LIVE was decided by an officer, after a look at what SQL says it would raise."""
-    assert [rule.rule_id for rule in RULES.rules if rule.raised] == ["WIN_THRESHOLD", "WIN_STRUCTURED"]
+    assert [rule.rule_id for rule in RULES.all_rules if rule.raised] == ["WIN_THRESHOLD", "WIN_STRUCTURED"]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,17 @@ def test_only_the_two_rules_of_winnings_are_live() -> None:
             "outcomes are those of one market",
         ),
         ("flags: [DEBTOR]", "flags: [DEBTORS]", "DEBTOR › event › flags"),
+        ("    weeks: 8\n", "    weeks: 27\n", "ORGANIZER_SILENT › weeks: Input should be less than or equal to 26"),
+        ("    usual_in: 6\n", "    usual_in: 9\n", "ORGANIZER_SILENT: `usual_in` is no more than `weeks`"),
+        ("    others: 2\n", "    others: 0\n", "ORGANIZER_SILENT › others: Input should be greater than or equal to 1"),
+        ("    others: 2\n", "    others: 2\n    bucket: week\n", "ORGANIZER_SILENT › bucket: Input should be 'day'"),
+        (
+            "    waits: 6h\n    severity: MEDIUM",
+            "    waits: 6h\n    severity: MANDATORY",
+            "ORGANIZER_SILENT › severity: a mandatory report is about a person",
+        ),
+        ("{silent_hours} ч.", "{hours} ч.", "ORGANIZER_SILENT › reason › ru: {hours} is no observed value"),
+        ("rule: ORGANIZER_SILENT\n", "rule: WIN_THRESHOLD\n", "silences › WIN_THRESHOLD: there is another one of this"),
     ],
 )
 def test_what_a_rule_cannot_mean_is_refused_with_line_and_field(given: str, written: str, told: str) -> None:
@@ -130,6 +141,16 @@ def test_file_that_is_not_there_is_told_with_the_setting_that_names_it(tmp_path:
     with pytest.raises(FileUnusable) as caught:
         load_rules(tmp_path / "rules.yaml")
     assert "ESEP_RULES_FILE" in caught.value.hint
+
+
+def test_silence_is_no_rule_about_postings() -> None:
+    with pytest.raises(FileUnusable, match="no posting fulfils it"):
+        RULES.rule("ORGANIZER_SILENT")
+
+
+def test_file_may_have_no_silences() -> None:
+    """As all files of rules from before."""
+    assert parse_rules(TEXT[: TEXT.index("silences:\n")]).silences == ()
 
 
 def test_rule_that_does_not_exist_is_told() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from esep.rules import load_rules
-from esep.rules_in_words import condition_text, feature_text, filter_text, whole_text
+from esep.rules_in_words import condition_text, feature_text, filter_text, silence_text, whole_text
 
 RULES = load_rules()
 
@@ -30,3 +30,10 @@ def test_score_tells_its_points_and_the_weight_of_each_part() -> None:
         "; 3 where sum (tenge) of WAGER within 24 hours ≤ 0.2 × sum (tenge) of DEPOSIT within 24 hours; 1 where" in told
     )
     assert " **or** " in whole_text(RULES, RULES.rule("MANY_INSTRUMENTS").when[1], " **or** ")
+
+
+def test_silence_tells_each_of_its_numbers() -> None:
+    (rule,) = RULES.silences
+    texts = {silence_text(rule)}
+    texts |= {silence_text(rule.model_copy(update={name: 5})) for name in ("weeks", "usual_in", "hours", "others")}
+    assert len(texts) == 5

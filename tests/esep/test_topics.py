@@ -76,7 +76,7 @@ def test_reference_data_are_kept_for_ever_in_one_order() -> None:
     reference = BY_NAME[topics.REFERENCE]
     assert reference.partitions == 1
     assert reference.config["retention.ms"] == reference.config["retention.bytes"] == "-1"
-    assert reference.readers == (topics.INTAKE,)
+    assert reference.readers == (topics.INTAKE, topics.SETTLE)
 
 
 def test_dispositions_are_kept_for_ever_in_one_order() -> None:

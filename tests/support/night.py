@@ -18,6 +18,7 @@ from esep.identifiers import PersonKeys
 from esep.settlements import Settlement
 from esep.sinks.clickhouse.alerts.search import Step, run_in
 from esep.sinks.clickhouse.alerts.settling import Clock, settled_news
+from esep.sinks.clickhouse.alerts.silences import Register, silence_news
 from esep.sinks.clickhouse.client import connect
 from esep.stream_apps.alerts.nightly import Nightly
 from esep.versions import upgraded
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.support.rule_oracle import Alerts
 
 KEYS = PersonKeys(b"k" * 32)
+NOBODY = Register((), 0)
 
 
 class _Session:
@@ -44,11 +46,12 @@ class _Session:
 
 @dataclass
 class Night:
-    """Runs over one database. last: the run before."""
+    """Runs over one database. last: the run before. register: the organizers that rules about organizers look at."""
 
     settings: Settings
     rules: RuleSet
     last: Settlement = field(default_factory=Settlement)
+    register: Register = NOBODY
 
     @contextmanager
     def session(self) -> Iterator[_Session]:
@@ -57,7 +60,10 @@ class Night:
 
     def news(self, clock: Clock, before_ms: int | None = None) -> list[News]:
         """Return what is to be said; no statement names anybody."""
-        return settled_news(self.session, self.rules, clock, before_ms, piece_rows=1_000)
+        news = settled_news(self.session, self.rules, clock, before_ms, piece_rows=1_000)
+        raised = [rule for rule in self.rules.silences if rule.raised]
+        with self.session() as session:
+            return news + silence_news(session.run, raised, clock, self.register)
 
     def run(self, clock_ms: int) -> list[dict[str, Any]]:
         """Settle up to a clock, as the command does; return the records that were written."""

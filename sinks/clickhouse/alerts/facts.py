@@ -49,7 +49,10 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision of an alert. reasons: by language; instants UTC; offset: on compliance.alerts."""
+    """One revision of an alert. reasons: by language; instants UTC; offset: on compliance.alerts.
+
+    silence_began_at, silence_ended_at: where it is about an organizer; the latter is None while that goes on.
+    """
 
     number: int
     status: str
@@ -61,6 +64,8 @@ class Revision:
     evidence: tuple[Evidence, ...]
     partition: int
     offset: int
+    silence_began_at: datetime | None = None
+    silence_ended_at: datetime | None = None
 
 
 class Change(NamedTuple):
@@ -88,7 +93,7 @@ class Decided:
 class Story:
     """All of an alert. postings: rows of the ledger by their partition and offset; decisions: the last one stands.
 
-    instrument_hash: the means of payment that it is about; then iin is empty.
+    instrument_hash: the means of payment that it is about, organizer_bin: the organizer; with either, iin is empty.
     """
 
     alert_id: str
@@ -103,6 +108,7 @@ class Story:
     postings: dict[tuple[int, int], dict[str, Any]]
     decisions: tuple[Decided, ...]
     instrument_hash: str | None = None
+    organizer_bin: str | None = None
 
     @property
     def current(self) -> Revision:
@@ -112,7 +118,7 @@ class Story:
     @property
     def grounds(self) -> Revision:
         """The last revision that rests on something: the current one, or the one before it was withdrawn."""
-        return next((one for one in reversed(self.revisions) if one.evidence), self.current)
+        return next((one for one in reversed(self.revisions) if one.evidence or one.silence_began_at), self.current)
 
     @property
     def decided(self) -> bool:
@@ -156,8 +162,11 @@ def document(story: Story, *, show_iin: bool) -> dict[str, Any]:
         "severity": story.severity,
         "mode": story.mode,
         "bucket": shown(story.bucket, show_iin=show_iin),
-        "iin": None if story.instrument_hash else whom(story.iin, show_iin=show_iin),
+        "iin": None if story.instrument_hash or story.organizer_bin else whom(story.iin, show_iin=show_iin),
         "instrument_hash": story.instrument_hash,
+        "organizer_bin": story.organizer_bin,
+        "silence_began_at": story.grounds.silence_began_at and instant(story.grounds.silence_began_at),
+        "silence_ended_at": story.grounds.silence_ended_at and instant(story.grounds.silence_ended_at),
         "observations": [one._asdict() for one in story.grounds.observations],
         "evidence_of_revision": story.grounds.number,
         "evidence": [_evidence(story, one, show_iin=show_iin) for one in story.grounds.evidence],

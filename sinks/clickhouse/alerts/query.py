@@ -74,6 +74,7 @@ def story_of(client: Client, alert_id: str) -> Story:
         bucket=last["bucket"],
         iin=last["iin"],
         instrument_hash=last["instrument_hash"],
+        organizer_bin=last["organizer_bin"],
         revisions=tuple(map(_revision, rows)),
         postings={(row["ledger_partition"], row["ledger_offset"]): row for row in postings},
         decisions=tuple(Decided(**row) for row in decisions),
@@ -141,6 +142,8 @@ def _revision(row: dict[str, Any]) -> Revision:
         ),
         partition=row["alert_partition"],
         offset=row["alert_offset"],
+        silence_began_at=row["silence_began_at"],
+        silence_ended_at=row["silence_ended_at"],
     )
 
 

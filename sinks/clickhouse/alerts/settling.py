@@ -146,6 +146,11 @@ def settled_news(
     return news
 
 
+def kept_from_ms(run: Run) -> int | None:
+    """Return from when on the ledger holds all that ever came; None: nothing was removed."""
+    return next((int(kept_ms) for kept_ms, _ in run(_KEPT_FROM)), None)
+
+
 def _since(rules: Sequence[Rule], before_ms: int | None) -> str:
     """Return which postings count as new: those, too, that came when what they may change was not yet looked at."""
     if before_ms is None:
@@ -165,7 +170,7 @@ def _choose(run: Run, rules: Sequence[Rule], since: str, when: str) -> int | Non
 
 def _sought(run: Run, rules: RuleSet, chosen: Sequence[Rule], clock: Clock, low_ms: int) -> list[Sought]:
     """Return what is looked for from an instant on, as far as the ledger holds all that a rule looks at."""
-    kept_ms = next((int(kept_ms) for kept_ms, _ in run(_KEPT_FROM)), None)
+    kept_ms = kept_from_ms(run)
     sought = []
     for rule in chosen:
         first_ms, end_ms = whole_buckets(rule, low_ms), _end_ms(rule, clock)

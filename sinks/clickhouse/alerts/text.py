@@ -47,14 +47,26 @@ def _head(story: Story, language: Language, due_at: datetime | None, show_iin: b
     yield Line("title", said.title.format(alert_id=story.alert_id, revision=now.number, status=now.status))
     yield Line("head", said.rule.format(rule_id=story.rule_id, version=story.rule_version, basis=story.basis))
     yield Line("head", said.severity.format(severity=story.severity, mode=story.mode))
-    if story.instrument_hash is None:
-        yield Line("head", said.person.format(iin=whom(story.iin, show_iin=show_iin)))
-    else:
-        persons = len({one.iin for one in story.grounds.evidence})
-        yield Line("head", said.instrument.format(instrument_hash=story.instrument_hash, persons=persons))
+    yield Line("head", _about(story, language, show_iin))
     yield Line("head", said.reason.format(reason=now.reasons[language]))
     if due_at is not None:
         yield Line("head", said.due.format(due=almaty(due_at)))
+
+
+def _about(story: Story, language: Language, show_iin: bool) -> str:
+    """Return whom or what the alert is about."""
+    said, grounds = words(language), story.grounds
+    if story.organizer_bin is not None:
+        times = [
+            said.unended if one is None else almaty(one) for one in (grounds.silence_began_at, grounds.silence_ended_at)
+        ]
+        return said.organizer.format(
+            organizer_bin=story.organizer_bin, silence_began_at=times[0], silence_ended_at=times[1]
+        )
+    if story.instrument_hash is not None:
+        persons = len({one.iin for one in grounds.evidence})
+        return said.instrument.format(instrument_hash=story.instrument_hash, persons=persons)
+    return said.person.format(iin=whom(story.iin, show_iin=show_iin))
 
 
 def _observed(story: Story, language: Language) -> Iterator[Line]:

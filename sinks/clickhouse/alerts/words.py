@@ -28,6 +28,8 @@ class Words(BaseModel):
     severity: str
     person: str
     instrument: str
+    organizer: str
+    unended: str
     reason: str
     due: str
     observed: str

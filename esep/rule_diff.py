@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
-from esep.rules import LANGUAGES, Rule
+from esep.rules import LANGUAGES, Rule, SilenceRule
 from esep.rules_in_words import feature_text, filter_text, whole_text
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def _difference(old: RuleSet, before: AnyRule, new: RuleSet, after: AnyRule, tod
     is_other = bool(plain.keys() & {"waits", "since", *_OF_SILENCES})
     if is_other and "version" not in plain and before.raised and after.raised:
         words.append(_SAME_VERSION)
+    if words and not before.raised:
+        words += _without_past(after, today)
     return Difference(before.rule_id, "changed", tuple(words), is_other) if words else None
 
 
@@ -104,9 +106,14 @@ def _plain(before: AnyRule, after: AnyRule, names: Iterable[str]) -> dict[str, s
 
 
 def _without_past(rule: AnyRule, today: date) -> Iterator[str]:
-    """Yield what is to be said where a rule begins in the stage with windows that lack their beginning."""
+    """Yield what is to be said where a rule begins in the stage with windows that lack their beginning.
+
+    And where the nightly run would tell of organizers whatever was years ago.
+    """
     if isinstance(rule, Rule) and rule.live and rule.calendar and (rule.since is None or rule.since <= today):
         yield "`since` is to be a day that has not begun: the stage has not kept all that the rule looks at before"
+    if isinstance(rule, SilenceRule) and rule.raised and rule.since is None:
+        yield "`since` is not given: the first nightly run tells all silences of the ledger"
 
 
 def _conditions(old: RuleSet, before: Rule, new: RuleSet, after: Rule) -> Iterator[str]:

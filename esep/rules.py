@@ -244,7 +244,7 @@ class SilenceRule(AnyRule):
     An hour is usual where the organizer had postings in the same hour of the week in `usual_in` or more of the `weeks`
     weeks before it. others: it counts only where so many other organizers have postings in it. hours: how many that
     count, before the organizer's next posting, are a silence. One alert for each organizer and Almaty day on which a
-    silence began.
+    silence began. since: hours from that day on count; those before say what is usual.
     """
 
     engine: Literal["nightly"] = "nightly"

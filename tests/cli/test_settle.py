@@ -10,12 +10,13 @@ import pytest
 
 from esep.cli import settle as module
 from esep.errors import PartUnready
-from esep.events import Correction, Payout, Values
+from esep.events import Correction, Payout, Values, Wager
 from esep.lineage import TopicPartition
 from esep.producers.sender import EventSender
 from esep.settings import Settings
 from esep.status import Lag, is_through
 from esep.topics import ALERTS, ALERTS_STAGE, LEDGER, LOADER
+from tests.integration.line import line
 from tests.support.command import command
 from tests.support.live_rules import live_rules
 
@@ -33,6 +34,13 @@ def payout(bet: str, amount_tiyn: int, at: datetime) -> Payout:
     return Payout(
         site_id="KGD-1", iin=PERSON, wager_id=bet, occurred_at=at, payment_method="CASH", amount_tiyn=amount_tiyn,
         kind="WINNING", won_tiyn=amount_tiyn, wager_occurred_at=at, wager_amount_tiyn=100,
+    )  # fmt: skip
+
+
+def stake(site: str, at: datetime) -> Wager:
+    return Wager(
+        site_id=site, iin=PERSON, wager_id=f"s-{at:%j}", occurred_at=at, payment_method="CASH", amount_tiyn=500_00,
+        channel="RETAIL", funding="CASH", odds_milli=1_500,
     )  # fmt: skip
 
 
@@ -83,6 +91,38 @@ def test_what_the_stream_leaves_is_said_once_and_balances(
     monkeypatch.setenv("ESEP_RULES_FILE", str(live_rules(up.stack.data_dir)))
     answer = command("replay", "--json", "--stage", "alerts", "--data-dir", up.stack.data_dir)
     assert json.loads(answer.stdout)["equal"], "what a run wrote follows from no stage's input"
+
+
+@pytest.mark.long  # In short: tests/sinks/clickhouse/alerts/test_silences.py, tests/stream_apps/alerts/test_nightly.py.
+@pytest.mark.stack
+def test_silent_organizer_is_said_by_the_register_loaded_and_withdrawn_when_a_late_event_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O9-4.3, O9-4.4: two weeks' habit, and in the third the other one alone has anything."""
+    rules, other = live_rules(tmp_path, "ORGANIZER_SILENT"), "940140000385"
+    low = "weeks: 2\n    usual_in: 2\n    hours: 1\n    others: 1\n"
+    text = rules.read_text("utf-8").replace("weeks: 8\n    usual_in: 6\n    hours: 6\n    others: 2\n", low)
+    assert low in text
+    rules.write_text(text, encoding="utf-8")
+    with line(tmp_path / "line", ESEP_RULES_FILE=str(rules)) as up:
+        for bin_, site, weeks in ((BIN, "KGD-1", (9, 8)), (other, "ALA-1", (9, 8, 7))):
+            with EventSender(bin_, up.settings.bootstrap_servers) as client:
+                for week in weeks:
+                    client.send(stake(site, NOW - timedelta(weeks=week)), "desk-silent")
+        up.wait_rows("ledger", 5)
+        assert settled(up, monkeypatch, rules) == [("ORGANIZER_SILENT", "OPEN", 1)]
+        assert settled(up, monkeypatch, rules) == []
+        up.wait_rows("alerts", 1)
+        (alert,) = up.query("SELECT organizer_bin, iin, silence_ended_at, observations[1].value FROM alerts_current")
+        assert tuple(alert.values()) == (BIN, "", None, 1)
+        with EventSender(BIN, up.settings.bootstrap_servers, next_sequences={"desk-silent": 3}) as client:
+            client.send(stake("KGD-1", NOW - timedelta(weeks=7)), "desk-silent")
+        up.wait_rows("ledger", 6)
+        assert settled(up, monkeypatch, rules) == [("ORGANIZER_SILENT", "WITHDRAWN", 1)]
+        up.wait_rows("alerts", 2)
+        listed = command("alerts", "--data-dir", up.stack.data_dir).stdout
+        assert listed.count(f"ORGANIZER_SILENT v1 organizer {BIN}: ") == 2
+        up.assert_balanced()
 
 
 def test_run_waits_for_a_loader_that_is_behind_and_says_where(monkeypatch: pytest.MonkeyPatch) -> None:

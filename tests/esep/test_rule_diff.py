@@ -62,6 +62,13 @@ def test_silence_that_comes_goes_or_changes_while_it_is_live_is_told() -> None:
     fewer = parse_rules(TEXT.replace(head + "SHADOW", head + "LIVE").replace("    hours: 6\n", "    hours: 5\n"))
     (changed,) = differences(live, fewer, TODAY)
     assert "new version" in changed.words[-1]
+    (turned_on,) = differences(RULES, live, TODAY)
+    assert turned_on.words == (
+        "mode: SHADOW → LIVE", "`since` is not given: the first nightly run tells all silences of the ledger",
+    )  # fmt: skip
+    dated = parse_rules(TEXT.replace(head + "SHADOW", head + "LIVE\n    since: 2026-12-02"))
+    (turned_on,) = differences(RULES, dated, TODAY)
+    assert turned_on.words == ("mode: SHADOW → LIVE", "since: nothing → 2026-12-02")
 
 
 def test_live_rule_whose_alerts_change_is_to_have_a_new_version() -> None:

@@ -35,7 +35,7 @@ def set_fields(record: Any) -> Any:
 def test_versions_are_read_side_by_side_in_order_and_written_as_old_as_they_can_be(
     record: str, data: st.DataObject
 ) -> None:
-    """Clause D934-42: a version 1 of anything comes out byte for byte, a later one if it says what the one before cannot."""
+    """Clause D934-42: a version 1 of anything comes out byte for byte, a later one if it says what is new in it."""
     written = data.draw(st.lists(of_any_version(record, edge=record != "correction"), max_size=6))
     values = [encode_one(content, schema(record, version)) for version, content in written]
     read = upgraded(decode(values, frozenset({record})).frames, record)

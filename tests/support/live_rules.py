@@ -15,7 +15,7 @@ from esep.rules import RULES_FILE, load_rules
 def live_rules(folder: Path, *rule_ids: str) -> Path:
     """Write the file into a folder; return where it is. rule_ids: by default all that are about means of payment."""
     text = RULES_FILE.read_text(encoding="utf-8")
-    for rule in load_rules().rules:
+    for rule in load_rules().all_rules:
         if rule.rule_id in rule_ids or (not rule_ids and rule.subject == "instrument"):
             head = f"  - rule: {rule.rule_id}\n    version: {rule.version}\n    mode: "
             assert text.count(head + "SHADOW") == 1, rule.rule_id

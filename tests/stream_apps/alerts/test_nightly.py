@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esep.codec import decode
+from esep.codec import HEADER_BYTES, decode, wire_header
 from esep.identifiers import PersonKeys
 from esep.partitioner import partition_of
 from esep.rules import load_rules
+from esep.schemas import schema
 from esep.settlements import Settlement
-from esep.settling import Finding, News, Proof, Said, Value
+from esep.settling import Finding, News, Proof, Said, Silence, Value
 from esep.stream_apps.alerts.instruments import instrument_key
 from esep.stream_apps.alerts.message import alert_id
 from esep.stream_apps.alerts.nightly import Nightly
-from esep.versions import upgraded
+from esep.versions import decode_record, upgraded
 
 if TYPE_CHECKING:
     from esep.rules import Rule
 
 RULES = load_rules()
 KEYS = PersonKeys(b"k" * 32)
-PERSON, CARD = "900101300007", "5a" * 32
+PERSON, CARD, SILENT = "900101300007", "5a" * 32, "940140000385"
 PARTITIONS = 4
 RUN = Settlement(3, 0, 9_000_000, {1: 10, 2: 20})
 
@@ -65,6 +66,32 @@ def test_alert_has_the_id_key_and_partition_that_the_stage_gives_it() -> None:
     assert (card["key"], card["partition"], card["iin"]) == (key, partition_of(key, PARTITIONS), "")
     assert (card["instrument_hash"], card["evidence_iins"]) == (CARD, [PERSON, PERSON])
     assert [(one["ledger_partition"], one["ledger_offset"]) for one in card["evidence"]] == [(2, 40), (2, 41)]
+
+
+def test_alert_about_an_organizer_has_its_number_for_a_key_and_names_nobody() -> None:
+    """O9-4.3: id and partition are made as those of all alerts."""
+    (rule,) = RULES.silences
+    value = Value(True, "silent_hours", 9, rule.hours, "count")
+    found = Finding(rule, SILENT, DAY, (value,), (), (), 7, Silence(3_600_000, 36_000_000, 9))
+    before = Said(rule, SILENT, "2026-03-12", 2, "UPDATED", (), 500, 6, 3, Silence(0, None, 8))
+    nightly = Nightly([News(1, "OPEN", found, None), News(3, "WITHDRAWN", None, before)], KEYS, PARTITIONS, {})
+    (opened, withdrawn) = nightly.messages(33, RUN, RULES.withdrawn)
+    assert (opened.key, opened.target.partition) == (SILENT.encode(), partition_of(SILENT.encode(), PARTITIONS))
+    assert (withdrawn.key, withdrawn.target.partition) == (SILENT.encode(), 3)
+    told = decode_record(opened.value, "alert")
+    assert opened.value[:HEADER_BYTES] == wire_header(schema("alert", 3))
+    assert told["alert_id"] == alert_id(rule, SILENT.encode(), DAY)
+    assert (told["iin"], told["instrument_hash"], told["organizer_bin"], told["organizer_bins"]) == (
+        "", None, SILENT, [SILENT],
+    )  # fmt: skip
+    assert (told["evidence"], told["reference_version"]) == ([], 7)
+    assert [told[name].timestamp() for name in ("occurred_at", "silence_began_at", "silence_ended_at")] == [
+        3_600, 3_600, 36_000,
+    ]  # fmt: skip
+    assert all("9" in told[f"reason_{language}"] for language in ("kk", "ru", "en"))
+    gone = decode_record(withdrawn.value, "alert")
+    assert (gone["organizer_bin"], gone["silence_began_at"], gone["observations"]) == (SILENT, None, [])
+    assert gone["reason_en"] == RULES.withdrawn.en
 
 
 def test_rows_go_on_from_the_run_before_in_lanes_of_the_settlements() -> None:

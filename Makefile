@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Where it is set, each of the hundreds of processes of a test run would compile the whole tree for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up down test test-long check properties parity planted safeguards roles chaos chaos-client bench bench-receipts bench-store bench-backtest bench-scaling bench-poll bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
+.PHONY: help setup demo up down test test-long check properties parity planted safeguards roles chaos chaos-client bench bench-receipts bench-store bench-backtest bench-scaling bench-poll bench-commit bench-steady load pages cookbook golden conformance-java conformance-jdbc lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ bench-scaling: setup  ## How stages grow with persons, organizers, partitions an
 
 bench-poll: setup  ## What one small poll takes each stage of processor time
 	$(BIN)/python -m bench.poll
+
+bench-commit: setup  ## What a transaction takes by the number of partitions that it writes to
+	$(BIN)/python -m bench.commit
 
 bench-steady: setup  ## Delays to queryable and to alert at a steady rate, before and after kill -9 (ESEP_STEADY_RATE, _S, …)
 	$(BIN)/python -m bench.steady

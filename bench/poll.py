@@ -62,7 +62,7 @@ class Timed:
 
     def _settled(self, batches: Sequence[Batch]) -> Result:
         result = self._stage.process(batches, self._states)
-        list(writes_of(result, self._stage.changelog_of))
+        list(writes_of(result, self._stage))
         self._stage.settle(self._states, result.changes)
         for source, position in result.positions.items():
             self._states[source] = PartitionState(position, self._states[source].data)

@@ -111,11 +111,22 @@ def keys(
 
 
 def prepare(settings: Settings) -> None:
-    """Make the topics and tables that the settings and the register call for, and publish the register at the first."""
+    """Make the topics and tables that the settings and the register call for, and publish the register at the first.
+
+    What older versions have left is brought up to date.
+    """
     adopt(settings)
     make_topics(settings, load_register(settings.register_file).bins)
+    take_over_changelogs(settings)
     load_first(settings)
     apply_migrations(settings)
+
+
+def take_over_changelogs(settings: Settings) -> None:
+    """Take over what intake remembers in changelogs of each organizer's own; intake must not be at work then."""
+    taken_over = import_module("esep.stream_apps.intake.taken_over").take_over(settings)
+    if taken_over:
+        err.print(f"taken over into the changelog that all share: {len(taken_over)} states of intake", highlight=False)
 
 
 def apply_migrations(settings: Settings) -> None:

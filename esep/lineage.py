@@ -1,8 +1,9 @@
 """Where a record comes from and how many there are: causes, dense row numbers, position records.
 
 Reads     nothing
-Returns   `Lane`, `Position` and their wire form in a changelog
-Promises  no I/O; `Position.decode(p.encode()) == p`; row numbers of a lane are 1, 2, 3 … without a hole
+Returns   `Lane`, `Position` and their wire form in a changelog; keys of a changelog that input partitions share
+Promises  no I/O; `Position.decode(p.encode()) == p`; row numbers of a lane are 1, 2, 3 … without a hole; no two input
+          partitions have a shared key in common
 
 Offsets have holes (transaction markers), so nobody counts offsets. Every record that a stage writes carries `row`,
 dense per *lane*: from one input partition to one output partition. A lane has exactly one writer at a time, the owner
@@ -34,6 +35,21 @@ class Lane(NamedTuple):
 
     cause: TopicPartition
     output: TopicPartition
+
+
+def shared_key(source: TopicPartition, key: bytes) -> bytes:
+    """Return a key of a changelog partition that several input partitions share: it names the one that it is of.
+
+    >>> shared_key(TopicPartition("organizer.940140000385.events", 1), b"c/desk")
+    b'organizer.940140000385.events/1\\x00c/desk'
+    """
+    return b"%b\0%b" % (str(source).encode(), key)  # No topic has a NUL in its name.
+
+
+def source_and_key(shared: bytes) -> tuple[bytes, bytes]:
+    """Return the name of the input partition (`str`) and the key: what `shared_key` was made of."""
+    source, _, key = shared.partition(b"\0")
+    return source, key
 
 
 @dataclass(frozen=True, slots=True)

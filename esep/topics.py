@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,7 @@ ALERTS = "compliance.alerts"
 DISPOSITIONS = "compliance.dispositions"
 SETTLEMENTS = "compliance.settlements"
 REFERENCE = "reference"
+INTAKE_CHANGELOG = "intake.changelog"
 TOTALS_CHANGELOG = "totals.changelog"
 ALERTS_CHANGELOG = "alerts.changelog"
 INSTRUMENTS = "alerts.instruments"  # Postings by means of payment: the stage alerts writes it, and reads it again.
@@ -30,12 +32,14 @@ INTAKE, TOTALS, ALERTS_STAGE, LOADER = "intake", "totals", "alerts", "loader"  #
 COMPLIANCE = "compliance"  # Who reads the alerts and decides about them; its consumer group and transactional id.
 SETTLE = "settle"  # The nightly run; its transactional id.
 
+FORMER_INTAKE_CHANGELOGS = r"^intake[.][0-9]+[.]changelog$"  # One each, before decision 0047: see `taken_over`.
 RECEIPTS_TOPICS = r"^organizer[.][0-9]+[.]receipts$"  # Those of all organizers; `receipts_topic` names one.
 
 ADMIN = "admin"  # Who makes topics and loads reference data; the brokers' super user, who needs no rights.
 
 EVENT_BYTES_MAX = 1024 * 1024  # What an organizer may send in one message, as the broker counts it.
 INTERNAL_BYTES_MAX = 4 * EVENT_BYTES_MAX  # A rejected message holds the event and more; so does an accepted one.
+_SHARES = 4  # Into so many changelog partitions go the partitions of one number of all organizers; never changes.
 _DAY_MS = 24 * 3600 * 1000
 _STAMPED = {"message.timestamp.type": "LogAppendTime"}
 _FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1"}
@@ -91,8 +95,20 @@ def organizers_of(topics: Iterable[str]) -> list[str]:
     return sorted(organizer_of(name) for name in topics if re.match(RECEIPTS_TOPICS, name))
 
 
-def intake_changelog_topic(organizer_bin: str) -> str:
-    """Return the name of the changelog of intake's state for an organizer's topic."""
+def intake_changelog(organizer_bin: str, partition: int) -> int:
+    """Return which partition of `intake.changelog` holds intake's state of this partition of an organizer's topic.
+
+    Those of one number share with each other only: with two workers and two partitions of each organizer a worker
+    restores nearly what it needs and no more (decision 0047).
+
+    >>> intake_changelog("940140000385", 0), intake_changelog("940140000385", 1)
+    (3, 7)
+    """
+    return partition * _SHARES + crc32(organizer_bin.encode()) % _SHARES
+
+
+def former_intake_changelog(organizer_bin: str) -> str:
+    """Return the name of one of FORMER_INTAKE_CHANGELOGS."""
     return f"intake.{organizer_bin}.changelog"
 
 
@@ -134,6 +150,14 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
         ),
         Topic(SETTLEMENTS, 1, "what was settled", SETTLE, (SETTLE,), {**internal, **_FOR_EVER}),
         Topic(DISPOSITIONS, 1, "alert_id", COMPLIANCE, (LOADER, COMPLIANCE), {**internal, **_FOR_EVER}),
+        Topic(
+            INTAKE_CHANGELOG,
+            events_partitions * _SHARES,
+            "partition of the events, scope",
+            INTAKE,
+            (INTAKE,),
+            {**internal, **_CHANGELOG},
+        ),
         Topic(TOTALS_CHANGELOG, ledger_partitions, "scope", TOTALS, (TOTALS,), {**internal, **_CHANGELOG}),
         Topic(ALERTS_CHANGELOG, ledger_partitions, "scope", ALERTS_STAGE, (ALERTS_STAGE,), {**internal, **_CHANGELOG}),
         Topic(INSTRUMENTS, ledger_partitions, "means of payment", ALERTS_STAGE, (ALERTS_STAGE,), kept),
@@ -142,16 +166,15 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
         ),
     ]
     for bin_ in organizer_bins:
-        line += _organizer_topics(bin_, events_partitions, internal, kept)
+        line += _organizer_topics(bin_, events_partitions, kept)
     return line
 
 
-def _organizer_topics(bin_: str, partitions: int, internal: dict[str, str], kept: dict[str, str]) -> list[Topic]:
+def _organizer_topics(bin_: str, partitions: int, kept: dict[str, str]) -> list[Topic]:
     stamped = {**_STAMPED, "max.message.bytes": str(EVENT_BYTES_MAX)}
     return [
         Topic(
             events_topic(bin_), partitions, "stream_id", bin_, (INTAKE,), {**stamped, "retention.ms": str(30 * _DAY_MS)}
         ),
         Topic(receipts_topic(bin_), 1, "partition of the events", INTAKE, (bin_, LOADER), kept),
-        Topic(intake_changelog_topic(bin_), partitions, "scope", INTAKE, (INTAKE,), {**internal, **_CHANGELOG}),
     ]

@@ -20,7 +20,7 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from esep.errors import BrokerUnavailable, InvariantBroken, PositionMismatch
-from esep.lineage import POSITION_KEY, Position, TopicPartition
+from esep.lineage import POSITION_KEY, Position, TopicPartition, source_and_key
 from esep.outsider import outsider
 from esep.security import PLAIN
 from esep.stream_apps.stage import PartitionState
@@ -28,7 +28,7 @@ from esep.stream_apps.stage import PartitionState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from esep.stream_apps.stage import Stage
+    from esep.stream_apps.stage import Memory
 
 S = TypeVar("S")
 
@@ -78,7 +78,7 @@ class Restoration(Generic[S]):
     reached: int = 0
     whole: bool = True
 
-    def feed(self, stage: Stage[S], keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+    def feed(self, memory: Memory[S], keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Apply the next committed records of the changelog, in order; there is at least one."""
         self.whole = keys[-1] == POSITION_KEY
         pairs = [(key, value) for key, value in zip(keys, values, strict=True) if key != POSITION_KEY]
@@ -86,7 +86,7 @@ class Restoration(Generic[S]):
             latest = max(index for index, key in enumerate(keys) if key == POSITION_KEY)
             self.position = Position.decode(values[latest] or b"")
         if pairs:
-            stage.restore(self.data, [key for key, _ in pairs], [value for _, value in pairs])
+            memory.restore(self.data, [key for key, _ in pairs], [value for _, value in pairs])
 
     def verdict(self) -> Verdict:
         """Return whether this is the state that the last committed transaction left.
@@ -129,13 +129,40 @@ class Restoration(Generic[S]):
         )
 
 
+def feed_changelog(
+    memory: Memory[S],
+    restorations: Sequence[Restoration[S]],
+    keys: Sequence[bytes],
+    values: Sequence[bytes | None],
+) -> bool:
+    """Apply the next committed records of one changelog partition to the states that are kept there.
+
+    Where input partitions share it, what is of others is passed over. Return whether any of it was theirs.
+    """
+    if not memory.shares_changelogs:
+        (restoration,) = restorations
+        restoration.feed(memory, keys, values)
+        return True
+    parts: dict[bytes, tuple[list[bytes], list[bytes | None]]]
+    parts = {str(one.source).encode(): ([], []) for one in restorations}
+    for shared, value in zip(keys, values, strict=True):
+        source, key = source_and_key(shared)
+        if (part := parts.get(source)) is not None:
+            part[0].append(key)
+            part[1].append(value)
+    for restoration, part in zip(restorations, parts.values(), strict=True):
+        if part[0]:
+            restoration.feed(memory, *part)
+    return any(own for own, _ in parts.values())
+
+
 def is_current(kept: PartitionState[S] | None, committed: int | None) -> bool:
     """Return whether a state kept from an earlier assignment is the one that the last committed transaction left."""
     return kept is not None and kept.position.next_offset == committed
 
 
 def restore(
-    stage: Stage[S],
+    memory: Memory[S],
     sources: Iterable[TopicPartition],
     kept: Mapping[TopicPartition, PartitionState[S]],
     *,
@@ -152,15 +179,16 @@ def restore(
     """
     deadline = time.monotonic() + seconds_max
     partitions = sorted(sources)
-    if len({stage.changelog_of(source) for source in partitions}) < len(partitions):
-        raise InvariantBroken(f"{stage.name} keeps two input partitions in one changelog partition.")
+    changelogs = {memory.changelog_of(source) for source in partitions}
+    if not memory.shares_changelogs and len(changelogs) < len(partitions):
+        raise InvariantBroken(f"{memory.name} keeps two input partitions in one changelog partition.")
     states: dict[TopicPartition, PartitionState[S]] = {}
     try:
         while missing := [source for source in partitions if source not in states]:
             consumer = ck.Consumer(_settings(group, bootstrap_servers, security), logger=LOG)
             admin = AdminClient({"bootstrap.servers": bootstrap_servers, **security, "log_level": 4}, logger=LOG)
             try:
-                found = _restore_with(consumer, admin, stage, missing, kept, in_force, deadline)
+                found = _restore_with(consumer, admin, memory, missing, kept, in_force, deadline)
             finally:
                 consumer.close()
             if found is None:
@@ -168,7 +196,7 @@ def restore(
             states |= found
     except ck.KafkaException as failure:
         raise BrokerUnavailable(
-            f"The state of {stage.name} could not be read.", detail=failure.args[0].str(), hint="Is the broker up?"
+            f"The state of {memory.name} could not be read.", detail=failure.args[0].str(), hint="Is the broker up?"
         ) from failure
     return states
 
@@ -176,7 +204,7 @@ def restore(
 def _restore_with(
     consumer: ck.Consumer,
     admin: AdminClient,
-    stage: Stage[S],
+    memory: Memory[S],
     partitions: Sequence[TopicPartition],
     kept: Mapping[TopicPartition, PartitionState[S]],
     in_force: Callable[[], bool],
@@ -186,25 +214,25 @@ def _restore_with(
     committed = committed_offsets(consumer, partitions, in_force, deadline)
     if committed is None:
         return None
-    changelogs = {source: stage.changelog_of(source) for source in partitions}
+    changelogs = {source: memory.changelog_of(source) for source in partitions}
     ends, firsts = (
         offsets_at(admin, changelogs.values(), OffsetSpec.latest()),
         offsets_at(admin, partitions, OffsetSpec.earliest()),
     )
     states = {source: kept[source] for source in partitions if is_current(kept.get(source), committed[source])}
-    under_way = {
-        changelog: Restoration(source, committed[source], firsts[source], ends[changelog], stage.empty(source))
+    under_way = [
+        Restoration(source, committed[source], firsts[source], ends[changelog], memory.empty(source))
         for source, changelog in changelogs.items()
         if source not in states
-    }
-    ready = _read_changelogs(consumer, stage, under_way, in_force, deadline)
+    ]
+    ready = _read_changelogs(consumer, memory, under_way, in_force, deadline)
     return None if ready is None else states | {one.source: one.state() for one in ready}
 
 
 def _read_changelogs(
     consumer: ck.Consumer,
-    stage: Stage[S],
-    restorations: Mapping[TopicPartition, Restoration[S]],
+    memory: Memory[S],
+    restorations: Sequence[Restoration[S]],
     in_force: Callable[[], bool],
     deadline: float,
 ) -> list[Restoration[S]] | None:
@@ -212,7 +240,9 @@ def _read_changelogs(
 
     None if the assignment is not in force any more. Raises PositionMismatch, and BrokerUnavailable past the deadline.
     """
-    open_ones = {changelog: one for changelog, one in restorations.items() if not _is_ready(one, deadline)}
+    open_ones: dict[TopicPartition, list[Restoration[S]]] = {}  # By changelog partition.
+    for one in _still(list(restorations), deadline):
+        open_ones.setdefault(memory.changelog_of(one.source), []).append(one)
     for topic in {changelog.topic for changelog in open_ones}:
         consumer.list_topics(topic, ASK_S_MAX)  # Without it librdkafka looks for the leaders once a second only.
     consumer.assign([ck.TopicPartition(*changelog, ck.OFFSET_BEGINNING) for changelog in open_ones])
@@ -221,15 +251,21 @@ def _read_changelogs(
         if not in_force():
             return None
         for changelog, messages in _by_partition(consumer.consume(CONSUME_RECORDS, CONSUME_S)).items():
-            if (restoration := open_ones.get(changelog)) is not None:
-                _feed(restoration, stage, messages)
+            if changelog in open_ones and _feed(open_ones[changelog], memory, messages):
                 news_at = time.monotonic()
-        for changelog in [changelog for changelog, one in open_ones.items() if _is_ready(one, deadline)]:
+        for changelog in [changelog for changelog, waiting in open_ones.items() if not _still(waiting, deadline)]:
             del open_ones[changelog]
             consumer.incremental_unassign([ck.TopicPartition(*changelog)])
     if open_ones:
         LOG.warning("no news from %s: read again from the beginning", ", ".join(map(str, open_ones)))
-    return [one for changelog, one in restorations.items() if changelog not in open_ones]
+    unread = {one.source for waiting in open_ones.values() for one in waiting}
+    return [one for one in restorations if one.source not in unread]
+
+
+def _still(waiting: list[Restoration[S]], deadline: float) -> list[Restoration[S]]:
+    """Take out those that are ready, which are fed no more; return the list."""
+    waiting[:] = [one for one in waiting if not _is_ready(one, deadline)]
+    return waiting
 
 
 def _is_ready(restoration: Restoration[S], deadline: float) -> bool:
@@ -241,12 +277,20 @@ def _is_ready(restoration: Restoration[S], deadline: float) -> bool:
     return verdict is Verdict.READY
 
 
-def _feed(restoration: Restoration[S], stage: Stage[S], messages: Sequence[ck.Message]) -> None:
+def _feed(waiting: Sequence[Restoration[S]], memory: Memory[S], messages: Sequence[ck.Message]) -> bool:
+    """Apply what has been read of a changelog partition; return whether it is news to those who wait for it.
+
+    Past the end that they wait for only what is theirs is: others may go on writing there without an end.
+    """
     records = [message for message in messages if message.error() is None]
+    news = any(one.reached < one.end for one in waiting)
     if records:
-        restoration.feed(stage, [record.key() for record in records], [record.value() for record in records])
+        keys, values = [record.key() for record in records], [record.value() for record in records]
+        news = feed_changelog(memory, waiting, keys, values) or news
     last = messages[-1]
-    restoration.reached = last.offset() + (1 if last.error() is None else 0)
+    for one in waiting:
+        one.reached = last.offset() + (1 if last.error() is None else 0)
+    return news
 
 
 def _by_partition(messages: Iterable[ck.Message]) -> dict[TopicPartition, list[ck.Message]]:

@@ -1,7 +1,7 @@
 """What a stage is: a pure function from the batches of one poll and the state to what is written and the new state.
 
 Reads     nothing: these are the types that the shell (`worker`) and the stages (`intake`, `totals`, `alerts`) share
-Returns   `Batch`, `Write`, `Result`, the protocols `Stage` and `SideInput`
+Returns   `Batch`, `Write`, `Result`, the protocols `Memory`, `Stage` and `SideInput`
 Promises  a stage does no I/O and asks no clock; the shell alone talks to Kafka (boxes: intake, totals, alerts)
 """
 
@@ -78,15 +78,11 @@ class Result:
     changes: object = field(default=None)
 
 
-class Stage(Protocol[S]):
-    """A stage of the line; S is its data for one input partition."""
+class Memory(Protocol[S]):
+    """Where the state of a stage is kept, and how it comes back; S is its data for one input partition."""
 
     name: str  # Consumer group, transactional ids and log names are made from it.
-
-    @property
-    def inputs(self) -> Sequence[str]:
-        """The topics that it reads."""
-        ...
+    shares_changelogs: bool  # Input partitions may have a changelog partition in common; its keys are `shared_key`s.
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:
         """Return the changelog partition of an input partition."""
@@ -98,6 +94,15 @@ class Stage(Protocol[S]):
 
     def restore(self, data: S, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Apply the next changelog records, in order, to `data` (position records are left out)."""
+        ...
+
+
+class Stage(Memory[S], Protocol[S]):
+    """A stage of the line."""
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The topics that it reads."""
         ...
 
     def process(self, batches: Sequence[Batch], states: Mapping[TopicPartition, PartitionState[S]]) -> Result:

@@ -12,14 +12,14 @@ import logging
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import confluent_kafka as ck
 from confluent_kafka import KafkaError
 
 from esep.closing import HangWatch
 from esep.errors import BrokerUnavailable, InvariantBroken, PlaceTaken, Unfenced
-from esep.lineage import POSITION_KEY
+from esep.lineage import POSITION_KEY, shared_key
 from esep.security import PLAIN
 from esep.stream_apps.stage import Write
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from esep.errors import EsepError
     from esep.lineage import TopicPartition
     from esep.stream_apps.batches import Assignment
-    from esep.stream_apps.stage import Result
+    from esep.stream_apps.stage import Memory, Result
 
 LOG = logging.getLogger(__name__)
 
@@ -206,9 +206,12 @@ def group_metadata(place: Place, assignment: Assignment) -> bytes:
     return b"CGMDv2:%b%b\0%b\0\0%b\0" % (struct.pack("=i", assignment.generation), group, member, instance)
 
 
-def writes_of(result: Result, changelog_of: Callable[[TopicPartition], TopicPartition]) -> Iterator[Write]:
+def writes_of(result: Result, memory: Memory[Any]) -> Iterator[Write]:
     """Yield all that a result has to write: outputs, then each input partition's changelog with its position record."""
     yield from result.outputs
     for source, position in result.positions.items():
         keys, values = result.changelog.get(source, ((), ()))
-        yield Write(changelog_of(source), [*keys, POSITION_KEY], [*values, position.encode()])
+        keys, values = [*keys, POSITION_KEY], [*values, position.encode()]
+        if memory.shares_changelogs:
+            keys = [shared_key(source, key) for key in keys]
+        yield Write(memory.changelog_of(source), keys, values)

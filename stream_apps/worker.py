@@ -319,7 +319,7 @@ class Worker(Generic[S]):
             raise InvariantBroken(f"{self.place} missed a poll.", detail=f"expected {self._polls}, got {poll.number}")
         result = self._process(poll)
         offsets = {source: position.next_offset for source, position in result.positions.items()}
-        if not self._writer.commit(list(writes_of(result, self.stage.changelog_of)), offsets, poll.assignment):
+        if not self._writer.commit(list(writes_of(result, self.stage)), offsets, poll.assignment):
             LOG.warning("%s: the group refused a commit under assignment %d", self.place, poll.assignment.epoch)
             self._counters["commits_refused"] += 1
             self._ready = None

@@ -44,6 +44,7 @@ class AlertsStage:
     """
 
     name: str = ALERTS_STAGE
+    shares_changelogs = False
 
     def __init__(self, rules: RuleSet | None = None, *, partitions: int = 1) -> None:
         rules = rules or load_rules()

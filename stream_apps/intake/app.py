@@ -1,8 +1,8 @@
 """The process `esep run intake`: the stage intake, run by the shell that all stages share.
 
 Reads     `reference`; `organizer.<BIN>.events` of every organizer that was published there, and on assignment
-          `intake.<BIN>.changelog`
-Writes    `accepted`, `rejected`, `organizer.<BIN>.receipts`, `intake.<BIN>.changelog`, one transaction per poll
+          `intake.changelog`
+Writes    `accepted`, `rejected`, `organizer.<BIN>.receipts`, `intake.changelog`, one transaction per poll
 Promises  what `worker` promises; nothing of its own (box: intake)
 """
 

@@ -35,7 +35,7 @@ from esep.stream_apps.intake.settlement import settle
 from esep.stream_apps.ladder import Tally, process_what_can_be
 from esep.stream_apps.lanes import Lanes
 from esep.stream_apps.stage import Batch, PartitionState, Result
-from esep.topics import ACCEPTED, INTAKE, events_topic, intake_changelog_topic, organizer_of
+from esep.topics import ACCEPTED, INTAKE, INTAKE_CHANGELOG, events_topic, intake_changelog, organizer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +58,7 @@ class IntakeStage:
     """
 
     name = INTAKE
+    shares_changelogs = True
 
     def __init__(
         self,
@@ -82,8 +83,8 @@ class IntakeStage:
         return [events_topic(organizer_bin) for organizer_bin in self._reference.bins]
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:
-        """Return the changelog partition: the one of the same number in the organizer's changelog."""
-        return TopicPartition(intake_changelog_topic(organizer_of(source.topic)), source.partition)
+        """Return the changelog partition, which many organizers share."""
+        return TopicPartition(INTAKE_CHANGELOG, intake_changelog(organizer_of(source.topic), source.partition))
 
     def empty(self, source: TopicPartition) -> Streams:  # noqa: ARG002 - every partition begins alike
         """Return the data of a partition without messages."""

@@ -46,6 +46,7 @@ class TotalsStage:
     """Implements `esep.stream_apps.stage.Stage`; its data is `Cells`."""
 
     name: str = TOTALS
+    shares_changelogs = False
     inputs: Sequence[str] = (ACCEPTED,)
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:

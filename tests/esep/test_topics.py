@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from esep import topics
-from esep.topics import Topic, all_topics, events_topic, intake_changelog_topic, organizer_of, receipts_topic
+from esep.topics import (
+    Topic,
+    all_topics,
+    events_topic,
+    former_intake_changelog,
+    intake_changelog,
+    organizer_of,
+    receipts_topic,
+)
 from tests.support.records import BINS, bins
 
 EVERY = all_topics(BINS, events_partitions=2, ledger_partitions=4)
@@ -22,7 +31,7 @@ def test_line_has_the_topics_of_the_picture() -> None:
     of_organizers = {
         name.format(organizer_bin)
         for organizer_bin in BINS
-        for name in ("organizer.{}.events", "organizer.{}.receipts", "intake.{}.changelog")
+        for name in ("organizer.{}.events", "organizer.{}.receipts")
     }
     shared = {
         "accepted",
@@ -31,6 +40,7 @@ def test_line_has_the_topics_of_the_picture() -> None:
         "compliance.alerts",
         "compliance.dispositions",
         "compliance.settlements",
+        "intake.changelog",
         "totals.changelog",
         "alerts.changelog",
         "alerts.instruments",
@@ -120,9 +130,23 @@ def test_topic_says_its_key_and_has_a_writer_and_a_reader(topic: Topic) -> None:
     assert topic.readers
 
 
-@pytest.mark.parametrize("organizer_bin", BINS)
-def test_changelog_of_intake_has_a_partition_for_each_of_the_input(organizer_bin: str) -> None:
-    assert BY_NAME[intake_changelog_topic(organizer_bin)].partitions == BY_NAME[events_topic(organizer_bin)].partitions
+@given(bins(), bins(), st.integers(1, 50), st.data())
+def test_changelog_of_intake_has_the_partition_that_an_input_is_given(
+    one: str, other: str, events: int, data: st.DataObject
+) -> None:
+    """Inputs of different numbers never share one, so that a worker of some numbers does not read those of others."""
+    topic = {topic.name: topic for topic in all_topics([one], events_partitions=events, ledger_partitions=1)}
+    first, second = (data.draw(st.integers(0, events - 1)) for _ in range(2))
+    assert 0 <= intake_changelog(one, first) < topic[topics.INTAKE_CHANGELOG].partitions
+    assert first == second or intake_changelog(one, first) != intake_changelog(other, second)
+
+
+def test_few_partitions_of_the_changelog_of_intake_hold_many_organizers_evenly() -> None:
+    """Where one is, is kept for ever: a change of this function loses the state of each that it moves."""
+    where = Counter(intake_changelog(f"{number:012}", 0) for number in range(1000))
+    assert sorted(where) == [0, 1, 2, 3]
+    assert min(where.values()) > 200
+    assert [intake_changelog(bin_, 1) for bin_ in ("940140000385", "000000000001")] == [7, 5]
 
 
 def test_changelogs_of_totals_and_alerts_have_a_partition_for_each_of_their_input() -> None:
@@ -141,5 +165,5 @@ def test_partitions_are_those_of_the_settings(events: int, ledger: int) -> None:
 
 @given(bins())
 def test_organizer_is_told_from_each_of_its_topics(organizer_bin: str) -> None:
-    for name in (events_topic, receipts_topic, intake_changelog_topic):
+    for name in (events_topic, receipts_topic, former_intake_changelog):
         assert organizer_of(name(organizer_bin)) == organizer_bin

@@ -11,7 +11,8 @@ and the group's offsets show the decision when theirs has come. A process may be
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 
 from esep.lineage import TopicPartition
 from esep.stream_apps import handover
@@ -20,7 +21,7 @@ from esep.stream_apps.stage import Batch, PartitionState, Result
 from esep.stream_apps.transaction import writes_of
 from tests.support.count_stage import Counts, CountStage
 
-STAGE = CountStage("totals")
+STAGES = (CountStage("totals"), CountStage("totals", shares_changelogs=True))
 SOURCES = tuple(TopicPartition("totals.in", partition) for partition in range(2))
 
 
@@ -54,8 +55,9 @@ class Transaction:
 class Broker:
     """Changelogs, the group's offsets and members, the coordinator's transactions, and what readers have seen."""
 
-    changelogs: dict[TopicPartition, list[tuple[Transaction, bytes, bytes | None]]] = field(
-        default_factory=lambda: {source: [] for source in SOURCES}
+    stage: CountStage
+    changelogs: defaultdict[TopicPartition, list[tuple[Transaction, bytes, bytes | None]]] = field(
+        default_factory=lambda: defaultdict(list)
     )
     committed: dict[TopicPartition, int | None] = field(default_factory=lambda: dict.fromkeys(SOURCES))
     outputs: dict[TopicPartition, list[bytes | None]] = field(default_factory=lambda: {one: [] for one in SOURCES})
@@ -84,12 +86,12 @@ class Broker:
         """Take one input partition's outputs and changelog records: nobody asks who owns the partition."""
         self._check(place, epoch)
         transaction = self.newest[place]
-        for write in writes_of(result, STAGE.changelog_of):
-            if write.target == STAGE.changelog_of(source):
-                self.changelogs[source] += [
+        for write in writes_of(replace(result, positions={source: result.positions[source]}), self.stage):
+            if write.target == self.stage.changelog_of(source):
+                self.changelogs[write.target] += [
                     (transaction, key or b"", value) for key, value in zip(write.keys, write.values, strict=True)
                 ]
-                transaction.late.add(source)
+                transaction.late.add(write.target)
             elif write.target.partition == source.partition and write.target.topic == "totals.out":
                 transaction.outputs[source] = list(write.values)
 
@@ -128,14 +130,15 @@ class Broker:
         pending = any(None in one.late and source in one.offsets for one in self.newest.values())
         return not (stable and pending), self.committed[source]
 
-    def stable_end(self, source: TopicPartition) -> int:
+    def stable_end(self, changelog: TopicPartition) -> int:
         """Return the last stable offset of a changelog."""
-        log = self.changelogs[source]
-        return next((at for at, (one, _, _) in enumerate(log) if one.decided is None or source in one.late), len(log))
+        log = self.changelogs[changelog]
+        open_ones = (at for at, (one, _, _) in enumerate(log) if one.decided is None or changelog in one.late)
+        return next(open_ones, len(log))
 
-    def read(self, source: TopicPartition, first: int, end: int) -> list[tuple[bytes, bytes | None]]:
+    def read(self, changelog: TopicPartition, first: int, end: int) -> list[tuple[bytes, bytes | None]]:
         """Return the committed records of a changelog."""
-        return [(key, value) for one, key, value in self.changelogs[source][first:end] if one.decided]
+        return [(key, value) for one, key, value in self.changelogs[changelog][first:end] if one.decided]
 
     def _check(self, place: int, epoch: int) -> None:
         if self.epochs[place] != epoch:
@@ -182,17 +185,20 @@ class Worker:
             if handover.is_current(self.states.get(source), committed):
                 self.restoring[source] = None
                 continue
-            log = self.broker.changelogs[source]
-            end = len(log) if self.safeguards.uncommitted_end else self.broker.stable_end(source)
-            self.restoring[source] = Restoration(source, committed, 0, end, STAGE.empty(source))
+            stage = self.broker.stage
+            changelog = stage.changelog_of(source)
+            log = self.broker.changelogs[changelog]
+            end = len(log) if self.safeguards.uncommitted_end else self.broker.stable_end(changelog)
+            self.restoring[source] = Restoration(source, committed, 0, end, stage.empty(source))
 
     def read(self) -> None:
         """Read on in all changelogs, up to their last stable offsets."""
         for source, one in (self.restoring or {}).items():
             if one is not None and one.verdict() is Verdict.READ_ON:
-                end = self.broker.stable_end(source)
-                if records := self.broker.read(source, one.reached, end):
-                    one.feed(STAGE, *zip(*records, strict=True))
+                changelog = self.broker.stage.changelog_of(source)
+                end = self.broker.stable_end(changelog)
+                if records := self.broker.read(changelog, one.reached, end):
+                    handover.feed_changelog(self.broker.stage, [one], *zip(*records, strict=True))
                 one.reached = max(one.reached, end)
 
     def verdicts(self) -> list[Verdict]:
@@ -220,7 +226,7 @@ class Worker:
             batches.append(
                 Batch(source, list(range(first, first + count)), [0] * count, [b"k"] * count, [b"v"] * count)
             )
-        self.poll = (self.generation, STAGE.process(batches, self.states))
+        self.poll = (self.generation, self.broker.stage.process(batches, self.states))
         writes = [f"write {source.partition}" for source in counts]
         self.steps = ["begin", *(["offsets", *writes] if offsets_first else [*writes, "offsets"]), "end"]
 
@@ -252,7 +258,7 @@ class Worker:
         """Let the result count in the states, if they are those that it was made from."""
         self.poll = None
         if generation == self.ready:
-            STAGE.settle(self.states, result.changes)
+            self.broker.stage.settle(self.states, result.changes)
             for source, position in result.positions.items():
                 self.states[source] = PartitionState(position, self.states[source].data)
 

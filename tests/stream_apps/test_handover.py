@@ -6,7 +6,9 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import confluent_kafka as ck
 import pytest
@@ -16,14 +18,17 @@ from hypothesis import strategies as st
 
 from esep.embedded.kafka import KafkaBroker
 from esep.errors import BrokerUnavailable, InvariantBroken, PositionMismatch
-from esep.lineage import POSITION_KEY, Position, TopicPartition
+from esep.lineage import POSITION_KEY, Position, TopicPartition, shared_key
 from esep.stream_apps import handover
-from esep.stream_apps.handover import Restoration, Verdict, restore
-from esep.stream_apps.stage import PartitionState
+from esep.stream_apps.handover import Restoration, Verdict, feed_changelog, restore
+from esep.stream_apps.stage import PartitionState, Result
+from esep.stream_apps.transaction import writes_of
 from tests.support.count_stage import Counts, CountStage
 from tests.support.kafka_topics import CountTopics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.support.brokers import Broker
 
 SOURCE = TopicPartition("accepted", 0)
@@ -108,26 +113,77 @@ def test_new_partition_begins_at_the_earliest_offset_of_its_input() -> None:
     assert restoration.state() == PartitionState(Position(17), {})
 
 
+SHARED = CountStage("totals", shares_changelogs=True)
+SHARING = [TopicPartition("totals.in", partition) for partition in range(3)]
+
+
+def records_of(source: TopicPartition, history: list[list[tuple[bytes, int]]]) -> list[tuple[TopicPartition, Record]]:
+    return [(source, record) for record in changelog_after(history)[0]]
+
+
+@given(st.lists(transactions, min_size=3, max_size=3), st.lists(st.integers(0, 60), max_size=6), st.randoms())
+def test_shared_changelog_gives_each_what_a_changelog_of_its_own_would(
+    histories: list[list[list[tuple[bytes, int]]]], cuts: list[int], draw: Random
+) -> None:
+    """However the transactions of several input partitions lie among each other, and wherever reading has come to."""
+    left = {source: records_of(source, history) for source, history in zip(SHARING, histories, strict=True)}
+    log: list[tuple[TopicPartition, Record]] = []
+    while remaining := [source for source in SHARING if left[source]]:
+        log.append(left[draw.choice(remaining)].pop(0))
+    asked = SHARING[:2]  # The third is another worker's.
+    shared: list[Restoration[Counts]] = [Restoration(source, 10, 0, 0, {}) for source in asked]
+    alone: list[Restoration[Counts]] = [Restoration(source, 10, 0, 0, {}) for source in asked]
+    bounds = sorted({0, len(log), *(cut % (len(log) + 1) for cut in cuts)})
+    for first, end in pairwise(bounds):
+        part = log[first:end]
+        keys = [shared_key(source, key) for source, (key, _) in part]
+        fed_any = feed_changelog(SHARED, shared, keys, [value for _, (_, value) in part])
+        assert fed_any == any(source in asked for source, _ in part)
+        for one in alone:
+            if own := [record for source, record in part if source == one.source]:
+                one.feed(SHARED, *zip(*own, strict=True))
+        assert shared == alone
+
+
+def message(source: TopicPartition, offset: int) -> Any:
+    return Mock(
+        ck.Message, error=lambda: None, key=lambda: shared_key(source, b"a"), value=lambda: b"1", offset=lambda: offset
+    )
+
+
+def test_what_others_write_behind_the_end_is_no_news() -> None:
+    """Or a consumer that does not get to read what is waited for would be believed as long as others write."""
+    waiting: list[Restoration[Counts]] = [Restoration(SHARING[0], 10, 0, 2, {})]
+    assert handover._feed(waiting, SHARED, [message(SHARING[1], 0)])
+    assert handover._feed(waiting, SHARED, [message(SHARING[1], 1)])
+    assert not handover._feed(waiting, SHARED, [message(SHARING[1], 2)])
+    assert handover._feed(waiting, SHARED, [message(SHARING[0], 3)])
+    assert [one.reached for one in waiting] == [4]
+
+
 class Writer:
     """Writes to a changelog and commits offsets as a worker's transactions do, without a group of members."""
 
-    def __init__(self, topics: CountTopics) -> None:
+    def __init__(self, topics: CountTopics, place: int = 0, *, shares_changelogs: bool = False) -> None:
         self.topics = topics
+        self.stage = CountStage(topics.stage, shares_changelogs=shares_changelogs)
+        name = f"{topics.stage}-{place}"
         self.consumer = ck.Consumer({"bootstrap.servers": topics.bootstrap_servers, "group.id": topics.stage})
-        self.producer = ck.Producer({"bootstrap.servers": topics.bootstrap_servers, "transactional.id": topics.stage})
+        self.producer = ck.Producer({"bootstrap.servers": topics.bootstrap_servers, "transactional.id": name})
         self.producer.init_transactions(WAIT_S)
 
     def begin(self, next_offset: int, count: int, partition: int = 0) -> None:
-        topic = f"{self.topics.stage}.changelog"
+        source, state = self.topics.source(partition), ([b"player"], [b"%d" % count])
         self.producer.begin_transaction()
-        self.producer.produce(topic, b"%d" % count, b"player", partition)
-        self.producer.produce(topic, Position(next_offset).encode(), POSITION_KEY, partition)
+        for write in writes_of(Result([], {source: state}, {source: Position(next_offset)}), self.stage):
+            for key, value in zip(write.keys, write.values, strict=True):
+                self.producer.produce(write.target.topic, value, key, write.target.partition)
         self.producer.flush(WAIT_S)
         offsets = [ck.TopicPartition(f"{self.topics.stage}.in", partition, next_offset)]
         self.producer.send_offsets_to_transaction(offsets, self.consumer.consumer_group_metadata(), WAIT_S)
 
-    def commit(self, next_offset: int, count: int) -> None:
-        self.begin(next_offset, count)
+    def commit(self, next_offset: int, count: int, partition: int = 0) -> None:
+        self.begin(next_offset, count, partition)
         self.producer.commit_transaction(WAIT_S)
 
 
@@ -137,10 +193,12 @@ def restored(
     *,
     in_force: threading.Event | None = None,
     seconds_max: float = WAIT_S,
+    stage: CountStage | None = None,
+    partitions: Iterable[int] = (0, 1),
 ) -> dict[TopicPartition, PartitionState[Counts]] | None:
     return restore(
-        CountStage(topics.stage),
-        [topics.source(partition) for partition in range(topics.partitions)],
+        stage or CountStage(topics.stage),
+        [topics.source(partition) for partition in partitions],
         kept or {},
         bootstrap_servers=topics.bootstrap_servers,
         group=topics.stage,
@@ -165,6 +223,53 @@ def test_each_partition_comes_back_as_it_was_last_committed(topics: CountTopics)
         topics.source(0): PartitionState(Position(9), {b"player": 2}),
         topics.source(1): PartitionState(Position(0), {}),
     }
+
+
+@pytest.mark.kafka
+def test_changelog_that_others_go_on_writing_to_is_read_to_its_end_and_no_further(topics: CountTopics) -> None:
+    """The end is asked for first; a worker that is at work on other input partitions does not hold it up."""
+    mine, other = (Writer(topics, place, shares_changelogs=True) for place in range(2))
+    other.commit(4, 7, partition=1)
+    mine.commit(5, 1)
+    mine.commit(9, 2)
+    at_work = threading.Event()
+    at_work.set()
+    offsets = iter(range(5, 1_000_000))
+
+    def go_on() -> None:
+        while at_work.is_set():
+            other.commit(next(offsets), 7, partition=1)
+
+    working = threading.Thread(target=go_on)
+    working.start()
+    try:
+        state = PartitionState(Position(9), {b"player": 2})
+        assert restored(topics, stage=mine.stage, partitions=[0]) == {topics.source(0): state}
+        mine.consumer.commit(offsets=[ck.TopicPartition(*topics.source(0), 10)], asynchronous=False)
+        with pytest.raises(PositionMismatch, match="committed offset 10, position record 9"):
+            restored(topics, stage=mine.stage, partitions=[0], seconds_max=1.0)
+    finally:
+        at_work.clear()
+        working.join()
+    reached = next(offsets) - 1
+    states = restored(topics, {topics.source(0): PartitionState(Position(10), {b"kept": 1})}, stage=mine.stage)
+    assert (states or {})[topics.source(1)] == PartitionState(Position(reached), {b"player": 7})
+    assert (states or {})[topics.source(0)] == PartitionState(Position(10), {b"kept": 1})
+
+
+@pytest.mark.kafka
+def test_open_transaction_of_another_in_a_shared_changelog_is_waited_for_only_if_it_lies_before_the_end(
+    topics: CountTopics,
+) -> None:
+    mine, other = (Writer(topics, place, shares_changelogs=True) for place in range(2))
+    mine.commit(5, 1)
+    other.begin(4, 7, partition=1)
+    mine.commit(9, 2)
+    with pytest.raises(BrokerUnavailable, match="could not be read in time"):
+        restored(topics, stage=mine.stage, partitions=[0], seconds_max=1.0)
+    other.producer.abort_transaction(WAIT_S)
+    state = PartitionState(Position(9), {b"player": 2})
+    assert restored(topics, stage=mine.stage, partitions=[0]) == {topics.source(0): state}
 
 
 @pytest.mark.kafka

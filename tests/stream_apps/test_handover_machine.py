@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from esep.lineage import TopicPartition
 from esep.stream_apps import handover
 from esep.stream_apps.handover import Restoration, Verdict
-from tests.stream_apps.handover_model import SOURCES, Broker, Refused, Safeguards, Worker, expected
-from tests.support.count_stage import Counts
+from tests.stream_apps.handover_model import SOURCES, STAGES, Broker, Refused, Safeguards, Worker, expected
+from tests.support.count_stage import Counts, CountStage
 
 PLACES = (0, 1)
 PROCESSES_MAX = 4  # Two of a place, and one that was put out but does not know it yet.
@@ -29,10 +29,11 @@ class HandOver(RuleBasedStateMachine):
     """Workers of two places and two input partitions; `stopped` counts hand-overs that ended with a mismatch."""
 
     safeguards = Safeguards()
+    stage = STAGES[0]
 
     def __init__(self) -> None:
         super().__init__()
-        self.broker = Broker()
+        self.broker = Broker(self.stage)
         self.workers: list[Worker] = []
         self.started = 0
         self.damaged = False
@@ -157,8 +158,9 @@ class HandOver(RuleBasedStateMachine):
     @rule(source=st.sampled_from(SOURCES), kept=any_number)
     def lose_end_of_changelog(self, source: TopicPartition, kept: int) -> None:
         """Somebody puts an older changelog back."""
-        log = self.broker.changelogs[source]
-        if log and self.broker.stable_end(source) == len(log):
+        changelog = self.stage.changelog_of(source)
+        log = self.broker.changelogs[changelog]
+        if log and self.broker.stable_end(changelog) == len(log):
             self.damaged = True
             del log[kept % len(log) :]
 
@@ -193,8 +195,16 @@ class HandOver(RuleBasedStateMachine):
         return fit[which % len(fit)]
 
 
+class SharedHandOver(HandOver):
+    """The same with one changelog partition for both input partitions."""
+
+    stage = STAGES[1]
+
+
 TestHandOver = HandOver.TestCase
 TestHandOver.settings = settings(max_examples=60, stateful_step_count=50, suppress_health_check=list(HealthCheck))
+TestSharedHandOver = SharedHandOver.TestCase
+TestSharedHandOver.settings = TestHandOver.settings
 
 
 # One schedule for each safeguard: with it the next worker goes on where the outputs end, waits or stops; without it
@@ -204,8 +214,8 @@ TestHandOver.settings = settings(max_examples=60, stateful_step_count=50, suppre
 class Schedule:
     """A broker and what its workers do in order."""
 
-    def __init__(self, **safeguards: bool) -> None:
-        self.broker = Broker()
+    def __init__(self, stage: CountStage, **safeguards: bool) -> None:
+        self.broker = Broker(stage)
         self.safeguards = Safeguards(**safeguards)
 
     def start(self, place: int) -> Worker:
@@ -315,9 +325,13 @@ SCHEDULES = (
 )
 
 
+each_stage = pytest.mark.parametrize("stage", STAGES, ids=["changelogs of their own", "shared changelogs"])
+
+
+@each_stage
 @pytest.mark.parametrize("play", SCHEDULES)
-def test_schedule_counts_each_input_once(play: Callable[[Schedule], None]) -> None:
-    schedule = Schedule()
+def test_schedule_counts_each_input_once(play: Callable[[Schedule], None], stage: CountStage) -> None:
+    schedule = Schedule(stage)
     play(schedule)
     assert schedule.counts_each_once()
     assert any(schedule.broker.outputs.values())
@@ -331,26 +345,33 @@ def test_schedule_counts_each_input_once(play: Callable[[Schedule], None]) -> No
         ("uncommitted_end", marker_late_on_the_changelog_of_a_group_without_offsets),
     ],
 )
-def test_schedule_counts_twice_without_its_safeguard(safeguard: str, play: Callable[[Schedule], None]) -> None:
-    schedule = Schedule(**{safeguard: False})
+@each_stage
+def test_schedule_counts_twice_without_its_safeguard(
+    safeguard: str, play: Callable[[Schedule], None], stage: CountStage
+) -> None:
+    schedule = Schedule(stage, **{safeguard: False})
     play(schedule)
     assert not schedule.counts_each_once()
 
 
+@each_stage
 def test_older_changelog_counts_twice_without_the_equality_of_position_and_committed_offset(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, stage: CountStage
 ) -> None:
     def any_end(self: Restoration[Counts]) -> Verdict:
         return Verdict.READ_ON if self.reached < self.end or not self.whole else Verdict.READY
 
     monkeypatch.setattr(Restoration, "verdict", any_end)
-    schedule = Schedule()
+    schedule = Schedule(stage)
     older_changelog_put_back(schedule)
     assert not schedule.counts_each_once()
 
 
-def test_kept_state_counts_twice_without_a_look_at_the_committed_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+@each_stage
+def test_kept_state_counts_twice_without_a_look_at_the_committed_offset(
+    monkeypatch: pytest.MonkeyPatch, stage: CountStage
+) -> None:
     monkeypatch.setattr(handover, "is_current", lambda kept, _: kept is not None)
-    schedule = Schedule()
+    schedule = Schedule(stage)
     partition_goes_and_comes_back(schedule)
     assert not schedule.counts_each_once()

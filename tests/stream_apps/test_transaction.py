@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esep.errors import BrokerUnavailable, InvariantBroken, PlaceTaken, Unfenced
-from esep.lineage import POSITION_KEY, Position, TopicPartition
+from esep.lineage import POSITION_KEY, Position, TopicPartition, source_and_key
 from esep.stream_apps.batches import Assignment
 from esep.stream_apps.handover import HAND_OVER_S_MAX
 from esep.stream_apps.stage import Result, Write
 from esep.stream_apps.transaction import TRANSACTION_MS_MAX, Place, TransactionalWriter, group_metadata, writes_of
+from tests.support.count_stage import CountStage
 from tests.support.kafka_topics import CountTopics
 
 if TYPE_CHECKING:
@@ -221,13 +222,21 @@ def test_commit_without_a_member_id_is_refused_before_anything_is_sent(generatio
 
 
 def test_result_is_written_with_a_position_record_after_each_changelog() -> None:
-    source = TopicPartition("accepted", 3)
+    source, changelog = TopicPartition("totals.in", 3), TopicPartition("totals.changelog", 3)
     output = Write(TopicPartition("ledger", 3), [b"a"], [b"1"])
     position = Position(8, {output.target: 1})
-    writes = list(writes_of(Result([output], {source: ([b"k"], [None])}, {source: position}), lambda one: one))
-    assert writes == [output, Write(source, [b"k", POSITION_KEY], [None, position.encode()])]
-    quiet = list(writes_of(Result([], {}, {source: position}), lambda one: one))
-    assert quiet == [Write(source, [POSITION_KEY], [position.encode()])]
+    result = Result([output], {source: ([b"k"], [None])}, {source: position})
+    writes = list(writes_of(result, CountStage("totals")))
+    assert writes == [output, Write(changelog, [b"k", POSITION_KEY], [None, position.encode()])]
+    quiet = list(writes_of(Result([], {}, {source: position}), CountStage("totals")))
+    assert quiet == [Write(changelog, [POSITION_KEY], [position.encode()])]
+    (_, shared) = writes_of(result, CountStage("totals", shares_changelogs=True))
+    assert shared.target == TopicPartition("totals.changelog", 0)
+    assert list(map(source_and_key, map(bytes, shared.keys))) == [
+        (b"totals.in/3", b"k"),
+        (b"totals.in/3", POSITION_KEY),
+    ]
+    assert shared.values == [None, position.encode()]
 
 
 @pytest.mark.kafka

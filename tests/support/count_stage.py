@@ -27,16 +27,19 @@ Counts = dict[bytes, int]
 class CountStage:
     """Counts per key; an output is `row offset count`, written to the partition of the same number.
 
-    work_s: how long a poll takes, so that a test can stop the process in the middle of one.
+    work_s: how long a poll takes, so that a test can stop the process in the middle of one. shares_changelogs: all
+    input partitions have one changelog partition.
     """
 
-    def __init__(self, name: str, work_s: float = 0.0) -> None:
+    def __init__(self, name: str, work_s: float = 0.0, *, shares_changelogs: bool = False) -> None:
         self.name = name
+        self.shares_changelogs = shares_changelogs
         self.work_s = work_s
         self.inputs: list[str] = [f"{name}.in"]
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:
-        return TopicPartition(source.topic.removesuffix(".in") + ".changelog", source.partition)
+        number = 0 if self.shares_changelogs else source.partition
+        return TopicPartition(source.topic.removesuffix(".in") + ".changelog", number)
 
     def empty(self, source: TopicPartition) -> Counts:
         return {}
@@ -92,6 +95,7 @@ def main() -> int:
     parser.add_argument("--stage", required=True)
     parser.add_argument("--group")
     parser.add_argument("--work-s", type=float, default=0.0)
+    parser.add_argument("--shares-changelogs", action="store_true")
     parser.add_argument("--ordinal", type=int, required=True)
     parser.add_argument("--status", type=Path, required=True)
     parser.add_argument("--session-timeout-ms", type=int, default=6_000)
@@ -100,7 +104,7 @@ def main() -> int:
     parser.add_argument("--records-max", type=int, default=Limits().records_max)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    stage = CountStage(options.stage, options.work_s)
+    stage = CountStage(options.stage, options.work_s, shares_changelogs=options.shares_changelogs)
     if options.inputs == "none":
         stage.inputs.clear()
     return run_worker(

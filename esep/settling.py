@@ -137,8 +137,11 @@ class News(NamedTuple):
 
 
 def news_of(found: Iterable[Finding], said: Iterable[Said]) -> list[News]:
-    """Return what is to be said. found, said: of the same rules, owners and buckets."""
-    before = {one.alert: one for one in said}
+    """Return what is to be said. found, said: of the same rules, owners and buckets.
+
+    Of what was said of one alert the last revision counts, in whatever order it was read.
+    """
+    before = {one.alert: one for one in sorted(said, key=lambda one: one.revision)}
     after = {one.alert: one for one in found}
     news = []
     for alert in sorted(before.keys() | after.keys()):

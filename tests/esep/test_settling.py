@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esep.rules import load_rules
-from esep.settling import OPEN, UPDATED, WITHDRAWN, Finding, News, Proof, Said, news_of
+from esep.settling import OPEN, UPDATED, WITHDRAWN, Finding, News, Proof, Said, Silence, news_of
 
 RULE = load_rules().rule("WIN_STRUCTURED")
+PROOF = Proof("1/desk/1", 0, 1, 7, 100, 0, 0)
 EVIDENCE = st.sampled_from([(Proof("1/desk/1", 0, 1, 7, 100, 0, place),) for place in range(3)])
 BUCKETS = st.sampled_from(["2026-03-11", "2026-03-12", "2026-03-13"])
 
@@ -51,3 +52,18 @@ def test_revisions_and_statuses_follow_what_was_said_before(found: list[Finding]
         stood = last is not None and last.status != WITHDRAWN
         assert one.status in ({UPDATED, WITHDRAWN} if stood else {OPEN})
         assert (one.found is None) == (one.status == WITHDRAWN)
+
+
+def test_last_revision_counts_in_whatever_order_it_was_read() -> None:
+    opened, withdrawn = said("2026-03-11", (PROOF,), OPEN, 1), said("2026-03-11", (), WITHDRAWN, 2)
+    assert news_of([], [opened, withdrawn]) == news_of([], [withdrawn, opened]) == []
+
+
+def test_silence_that_goes_on_is_told_again_and_one_that_stands_is_not() -> None:
+    """O9-4.3: a silence has no postings to compare."""
+    (rule,) = load_rules().silences
+    shorter, longer = Silence(0, None, 6), Silence(0, None, 7)
+    before = Said(rule, "940140000385", "2026-03-11", 1, OPEN, (), 0, 0, 0, shorter)
+    found = [Finding(rule, "940140000385", "2026-03-11", (), (), (), 0, one) for one in (shorter, longer)]
+    assert news_of(found[:1], [before]) == []
+    assert [(one.status, one.revision) for one in news_of(found[1:], [before])] == [(UPDATED, 2)]

@@ -38,7 +38,13 @@ class Batch:
 
     def first(self, count: int) -> Batch:
         """Return the batch of the first `count` records, at least one; all of them if there are no more."""
-        part = slice(count)
+        return self._part(slice(count))
+
+    def rest(self, count: int) -> Batch:
+        """Return the batch of what comes after the first `count` records, which are not all of them."""
+        return self._part(slice(count, None))
+
+    def _part(self, part: slice) -> Batch:
         return Batch(self.source, self.offsets[part], self.timestamps_ms[part], self.keys[part], self.values[part])
 
     def __len__(self) -> int:
@@ -69,13 +75,15 @@ class Result:
 
     outputs: records for other topics. changelog: records for the changelog of each input partition, the position
     record apart. positions: the new position of each input partition of the poll. changes: the stage's own account of
-    what changes in its data, given back to `settle` once the transaction has committed.
+    what changes in its data, given back to `settle` once the transaction has committed. left: what is not done yet of
+    the poll's batches, the ends of some of them or whole ones: for a call of its own once this result has been settled.
     """
 
     outputs: Sequence[Write]
     changelog: Mapping[TopicPartition, tuple[Sequence[bytes], Sequence[bytes | None]]]
     positions: Mapping[TopicPartition, Position]
     changes: object = field(default=None)
+    left: Sequence[Batch] = ()
 
 
 class Memory(Protocol[S]):

@@ -3,7 +3,8 @@
 Reads     the stage's input topics, through `batches`; its changelogs on assignment, through `handover`; before a poll
           is processed what else the stage has to know, through its side input
 Writes    what the stage returns, through `transaction`; a status file, on request
-Promises  a poll counts once its transaction has committed, and only then is the stage's state changed; whatever cannot
+Promises  a poll counts once its transaction has committed (a part of it, where the stage cuts it), and only then is the
+          stage's state changed; whatever cannot
           be put right stops the process with the error's exit code, and its successor goes on where it stood (clause
           O9-4.4; boxes: intake, totals, alerts)
 """
@@ -41,11 +42,11 @@ from esep.stream_apps.stage import PartitionState
 from esep.stream_apps.transaction import Place, TransactionalWriter, writes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from esep.stream_apps.batches import Poll
-    from esep.stream_apps.stage import Result, SideInput, Stage
+    from esep.stream_apps.stage import Batch, Result, SideInput, Stage
 
 S = TypeVar("S")
 
@@ -310,37 +311,42 @@ class Worker(Generic[S]):
         return self._writer.holds(assignment, any_input)
 
     def _on_poll(self, poll: Poll) -> None:
-        """Process and commit a poll, all of it or nothing; no other task runs in between."""
+        """Process and commit a poll, in parts where the stage leaves some of it; no other task runs in between."""
         if poll.assignment is not self._ready:
             self._counters["polls_dropped"] += 1
             return
         self._polls += 1
         if poll.number != self._polls:
             raise InvariantBroken(f"{self.place} missed a poll.", detail=f"expected {self._polls}, got {poll.number}")
-        result = self._process(poll)
-        offsets = {source: position.next_offset for source, position in result.positions.items()}
-        if not self._writer.commit(list(writes_of(result, self.stage)), offsets, poll.assignment):
-            LOG.warning("%s: the group refused a commit under assignment %d", self.place, poll.assignment.epoch)
-            self._counters["commits_refused"] += 1
-            self._ready = None
-            return
-        self.stage.settle(self._states, result.changes)
-        for source, position in result.positions.items():
-            self._states[source] = PartitionState(position, self._states[source].data)
-        self._counters["transactions"] += 1
+        batches: Sequence[Batch] = poll.batches
+        while batches:
+            result = self._process(batches)
+            offsets = {source: position.next_offset for source, position in result.positions.items()}
+            if not self._writer.commit(list(writes_of(result, self.stage)), offsets, poll.assignment):
+                LOG.warning("%s: the group refused a commit under assignment %d", self.place, poll.assignment.epoch)
+                self._counters["commits_refused"] += 1
+                self._ready = None
+                return
+            self.stage.settle(self._states, result.changes)
+            for source, position in result.positions.items():
+                self._states[source] = PartitionState(position, self._states[source].data)
+            self._counters["transactions"] += 1
+            batches = result.left
         self._counters["records"] += sum(map(len, poll.batches))
 
-    def _process(self, poll: Poll) -> Result:
-        """Return the stage's result, having checked that it takes each input partition exactly to the batch's end."""
+    def _process(self, batches: Sequence[Batch]) -> Result:
+        """Return the stage's result, having checked that it takes each input partition to where what it left begins."""
         try:
-            result = self.stage.process(poll.batches, self._states)
+            result = self.stage.process(batches, self._states)
         except EsepError:
             raise
         except BaseException as failure:  # Polars panics are no Exception, and would end the agent only.
-            raise _stage_broken(self.stage.name, poll, raised_at(failure)) from failure
-        ends = {batch.source: batch.next_offset for batch in poll.batches}
-        if {source: position.next_offset for source, position in result.positions.items()} != ends:
-            raise _stage_broken(self.stage.name, poll, "the positions it returned are not the ends of its batches")
+            raise _stage_broken(self.stage.name, batches, raised_at(failure)) from failure
+        left = {batch.source: len(batch) for batch in result.left}
+        done = [batch.first(count) for batch in batches if (count := len(batch) - left.get(batch.source, 0))]
+        ends = {batch.source: batch.next_offset for batch in done}
+        if not ends or {source: position.next_offset for source, position in result.positions.items()} != ends:
+            raise _stage_broken(self.stage.name, batches, "the positions it returned are not the ends of its batches")
         return result
 
     def _write_status(self) -> None:
@@ -350,8 +356,8 @@ class Worker(Generic[S]):
             draft.replace(self._status_path)
 
 
-def _stage_broken(name: str, poll: Poll, detail: str) -> InvariantBroken:
-    ranges = ", ".join(f"{batch.source} {batch.offsets[0]}..{batch.offsets[-1]}" for batch in poll.batches)
+def _stage_broken(name: str, batches: Sequence[Batch], detail: str) -> InvariantBroken:
+    ranges = ", ".join(f"{batch.source} {batch.offsets[0]}..{batch.offsets[-1]}" for batch in batches)
     return InvariantBroken(f"The stage {name} failed on {ranges}.", detail=detail)
 
 

@@ -119,7 +119,7 @@ class Book:
                 self._taken[what] = max(self._taken.get(what, -1), one.revision)
         booked = {one[:4]: one for one in postings if one.leg > 0 and self._taken.get(_what(one), -1) <= one.revision}
         self._order = list(booked.values())
-        self._events = [one for one in self._order if one.bits & self._compiled.event_bit]
+        self._events = [one for one in self._order if self._compiled.may_fulfil(one)]
         for values in self._values.values():
             values.begin([one for one in self._order if one.bits & values.bit])
 
@@ -139,7 +139,7 @@ class Book:
         for values in self._values.values():
             if posting.bits & values.bit:
                 (values.put if come else values.take)(posting)
-        if posting.bits & self._compiled.event_bit:
+        if self._compiled.may_fulfil(posting):
             place = bisect_left(self._events, posting)
             self._events[place : place + (not come)] = [posting] if come else []
         reach_ms = posting.occurred_ms + max(self._compiled.span_ms, 1)
@@ -152,7 +152,7 @@ class Book:
         """Return the answer for a span once a posting came or left that stands no later than what was found."""
         first = posting
         if not posting.bits & self._compiled.helps[come]:  # Then no other event holds that did not.
-            is_event = come and posting.bits & self._compiled.event_bit and posting.occurred_ms >= span.start_ms
+            is_event = come and self._compiled.may_fulfil(posting) and posting.occurred_ms >= span.start_ms
             if is_event and self._fulfils(posting):
                 return self.judged(posting)
             if found is None:

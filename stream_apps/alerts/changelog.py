@@ -6,8 +6,8 @@ Promises  the latest record of each key is the whole state; a posting is written
           with all others of its person and day (box: alerts)
 
 Keys begin with a letter. `c`: the partition's clock. `s`: a posting that windows look at. `e`: an entry. `a`: an alert
-of a bucket of the calendar. Before there was a language of rules, `l` was an entry of WIN_THRESHOLD and `d` an alert of
-WIN_STRUCTURED: they are read, and give way to what was written later.
+of a bucket of the calendar. `r`: a file of rules that was taken. Before there was a language of rules, `l` was an entry
+of WIN_THRESHOLD and `d` an alert of WIN_STRUCTURED: they are read, and give way to what was written later.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _CLOCK_KEY = b"c"
 _CLOCK = struct.Struct("<q")
+_NUMBER = struct.Struct("<i")
+_BEGIN = struct.Struct("<iq")  # Of a taking: a partition of the ledger, and an offset.
 _HEAD = np.dtype([
     ("kind", "S1"), ("person", "<u8", PERSON_WORDS), ("day", "<i4"), ("revision", "<i4"), ("leg", "i1"),
 ])  # fmt: skip
@@ -54,8 +56,15 @@ def records_of(data: AlertsData, changes: Changes) -> tuple[list[bytes], list[by
     """Return the changelog records of changes that are not applied yet: tombstones first."""
     sweep = changes.sweep
     gone = _keys(data.postings.held(sweep.slots), sweep.entries, sweep.alerts)
-    keys = [_CLOCK_KEY, *_keys(changes.postings, changes.entries, changes.alerts)]
+    takings = changes.under.takings if changes.under is not None else {}
+    taken = [number for number in takings if number not in data.takings]
+    keys = [
+        *(b"r" + _NUMBER.pack(number) for number in taken),
+        _CLOCK_KEY,
+        *_keys(changes.postings, changes.entries, changes.alerts),
+    ]
     values = [
+        *(_begins_value(takings[number]) for number in taken),
         _CLOCK.pack(changes.clock_ms),
         *_posting_values(changes.postings),
         *map(_entry_value, changes.entries.values()),
@@ -76,7 +85,7 @@ def restore(data: AlertsData, keys: Sequence[bytes], values: Sequence[bytes | No
             gone[key[:1]].append(key)
         else:
             put[key[:1]][key] = value
-    if not put.keys() | gone.keys() <= {b"a", b"c", b"d", b"e", b"l", b"s"}:
+    if not put.keys() | gone.keys() <= {b"a", b"c", b"d", b"e", b"l", b"r", b"s"}:
         raise InvariantBroken("The changelog of alerts holds a record of no known kind.")
     heads = _heads(gone[b"s"])
     data.postings.drop_days(slots_of(heads["person"], heads["day"]))
@@ -92,6 +101,8 @@ def restore(data: AlertsData, keys: Sequence[bytes], values: Sequence[bytes | No
         data.alerts.setdefault(AlertKey(person, *_FIRST_RULES[b"d"], bucket), _alert(value))
     data.entries.update((_entry_key(key), _entry(_entry_key(key)[1], value)) for key, value in put[b"e"].items())
     data.alerts.update((_alert_key(key), _alert(value)) for key, value in put[b"a"].items())
+    for key, value in put[b"r"].items():
+        data.takings[_NUMBER.unpack(key[1:])[0]] = dict(_BEGIN.iter_unpack(value))
     for value in put[b"c"].values():
         (data.clock_ms,) = _CLOCK.unpack(value)
 
@@ -192,6 +203,10 @@ def _first_entry(entry_id: str, value: bytes) -> Entry:
     )
     rule: RuleKey = _FIRST_RULES[b"l"]
     return Entry(day, tuple(postings), {rule: _alert(alert)})
+
+
+def _begins_value(begins: Mapping[int, int]) -> bytes:
+    return b"".join(_BEGIN.pack(partition, offset) for partition, offset in sorted(begins.items()))
 
 
 def _alert_value(alert: AlertState) -> bytes:

@@ -95,7 +95,7 @@ def _first_days(
     days = days_of(columns.slots)[places] - _days_around(data.program.window_rules[number])
     for place, day in zip(places.tolist(), days.tolist(), strict=True):
         first_days[persons[place]] = min(day, first_days.get(persons[place], day))
-    first_kept = data.first_day_kept(data.clock_ms)
+    first_kept = data.program.first_day_kept(data.clock_ms)
     return {person: max(day, first_kept) for person, day in first_days.items()}
 
 

@@ -200,6 +200,15 @@ def day_of(instants_ms: int | np.ndarray) -> int | np.ndarray:
     return (instants_ms + _DAY_BEGINS_MS) // DAY_MS
 
 
+def start_of_day_ms(day: int) -> int:
+    """Return when a day of UTC+5 begins.
+
+    >>> day_of(start_of_day_ms(20_000)), day_of(start_of_day_ms(20_000) - 1)
+    (20000, 19999)
+    """
+    return day * DAY_MS - _DAY_BEGINS_MS
+
+
 def _ending(posting: Posting) -> bytes:
     linked, market, outcome = (text.encode() for text in (posting.linked, posting.market, posting.outcome))
     return b"%s\0%d\0%s%s" % (linked, len(market), market, outcome) if market else linked

@@ -10,7 +10,8 @@ A rule without windows that has a bucket for each entry looks at entries one by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from esep.clock import ALMATY
 from esep.errors import FileUnusable
 from esep.rules import DAY_MS, KINDS, LATENESS_MS
 from esep.stream_apps.alerts.bounds import bounds_of
-from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, HAS_MARKET, columns_of
+from esep.stream_apps.alerts.columns import HAS_INSTRUMENT, HAS_MARKET, columns_of, day_of, partition_and_offset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,6 +67,8 @@ class Compiled:
 
     span_ms: the longest window. since_ms: what occurred before does not count. asked: all of it has to hold.
     helps: of the filters of what may make a condition hold that did not, when a posting leaves, and when one comes.
+    number: of the first of the files that have this version LIVE. begins: by partition of the ledger, the first offset
+    that arrived under it; what arrived before is in its windows and fulfils nothing.
     """
 
     rule: Rule
@@ -77,17 +80,27 @@ class Compiled:
     asked: tuple[Asked, ...]
     since_ms: int
     helps: tuple[int, int]
+    number: int = 1
+    begins: Mapping[int, int] = field(default_factory=dict)
 
     def sees(self, occurred_ms: np.ndarray, bits: np.ndarray) -> np.ndarray:
         """Return which postings the rule looks at."""
         seen: np.ndarray = ((bits & self.bits) != 0) & (occurred_ms >= self.since_ms)
         return seen
 
+    def may_fulfil(self, posting: Posting) -> bool:
+        """Return whether a posting is one that may fulfil the rule."""
+        if not posting.bits & self.event_bit:
+            return False
+        partition, offset = partition_and_offset(posting.offset)
+        return offset >= self.begins.get(partition, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """All LIVE rules of a subject. kept_ms: how long before the clock a posting may have occurred and still matter.
 
+    number: of the file. first_day: nothing of before that day is sure to be kept, since an earlier file kept less.
     keeps_wager, keeps_linked, keeps_market: whether any rule asks for these texts.
     """
 
@@ -100,6 +113,23 @@ class Program:
     keeps_linked: bool
     keeps_market: bool
     withdrawn: Texts
+    number: int = 1
+    first_day: int = 0
+
+    def first_day_kept(self, clock_ms: int) -> int:
+        """Return the first day of UTC+5 whose postings still matter at a clock."""
+        return max(self.first_day, day_of(clock_ms - self.kept_ms))
+
+    def begun(self, takings: Mapping[int, Mapping[int, int]]) -> Program:
+        """Return the program of a partition. takings: by file that it took, the first offsets that arrived under it."""
+
+        def of(compiled: Compiled) -> Compiled:
+            taken = [number for number in takings if number >= compiled.number > 1]
+            return replace(compiled, begins=takings[min(taken)]) if taken else compiled
+
+        return replace(
+            self, entry_rules=tuple(map(of, self.entry_rules)), window_rules=tuple(map(of, self.window_rules))
+        )
 
     @property
     def idle(self) -> bool:
@@ -123,7 +153,7 @@ class Program:
 def compile_rules(rules: RuleSet, subject: Subject = "person") -> Program:
     """Return the program of the rules about a subject that are LIVE."""
     live = [rule for rule in rules.rules if rule.live and rule.subject == subject]
-    filters = tuple(dict.fromkeys(one for rule in live for one in _filters(rules, rule)))
+    filters = tuple(dict.fromkeys(one for rule in live for one in filters_of(rules, rule)))
     if len(filters) > _FILTERS_MAX:
         raise FileUnusable(
             "too many rules are LIVE",
@@ -132,7 +162,7 @@ def compile_rules(rules: RuleSet, subject: Subject = "person") -> Program:
         )
     bits = {one: 1 << number for number, one in enumerate(filters)}
     compiled = [_compiled(rules, rule, bits) for rule in live]
-    features = [feature for rule in live for feature in rules.features_of(rule)]
+    texts = {text for rule in live for text in texts_of(rules, rule)}
     windows = tuple(one for one in compiled if one.rule.calendar)
     return Program(
         subject=subject,
@@ -140,15 +170,40 @@ def compile_rules(rules: RuleSet, subject: Subject = "person") -> Program:
         entry_rules=tuple(one for one in compiled if not one.rule.calendar),
         window_rules=windows,
         kept_ms=max([LATENESS_MS + DAY_MS, *(one.rule.lateness_ms + one.span_ms for one in windows)]),
-        keeps_wager=any("wager_id" in feature.key for feature in features),
-        keeps_linked=subject == "instrument"  # Its alerts name the persons.
-        or any("instrument_hash" in (feature.field, *feature.key) for feature in features),
-        keeps_market=any("market" in feature.key for feature in features),  # Which outcomes need, too.
+        keeps_wager="wager_id" in texts,
+        keeps_linked=subject == "instrument" or "linked" in texts,  # Its alerts name the persons.
+        keeps_market="market" in texts,
         withdrawn=rules.withdrawn,
     )
 
 
-def _filters(rules: RuleSet, rule: Rule) -> Iterable[Filter]:
+def following(before: Program, after: Program, from_ms: int) -> Program:
+    """Return a program as the one of the file after another's. from_ms: since when that file is in force."""
+    number = before.number + 1
+    known = {(one.rule.rule_id, one.rule.version): one.number for one in (*before.entry_rules, *before.window_rules)}
+
+    def of(compiled: Compiled) -> Compiled:
+        return replace(compiled, number=known.get((compiled.rule.rule_id, compiled.rule.version), number))
+
+    return replace(
+        after,
+        entry_rules=tuple(map(of, after.entry_rules)),
+        window_rules=tuple(map(of, after.window_rules)),
+        number=number,
+        first_day=before.first_day_kept(from_ms),
+    )
+
+
+def texts_of(rules: RuleSet, rule: Rule) -> Iterable[str]:
+    """Return which texts of a posting a rule asks for: wager_id, linked (what a person's one is linked to), market."""
+    for feature in rules.features_of(rule):
+        yield from {"wager_id", "market"} & set(feature.key)  # Outcomes need a market, too.
+        if "instrument_hash" in (feature.field, *feature.key):
+            yield "linked"
+
+
+def filters_of(rules: RuleSet, rule: Rule) -> Iterable[Filter]:
+    """Return the filters of a rule: whatever passes one of them it looks at."""
     return [rule.event, *(feature.filter for feature in rules.features_of(rule))]
 
 
@@ -160,7 +215,7 @@ def _compiled(rules: RuleSet, rule: Rule, bits: dict[Filter, int]) -> Compiled:
         rule=rule,
         features=features,
         event_bit=bits[rule.event],
-        bits=int(np.bitwise_or.reduce([bits[one] for one in _filters(rules, rule)])),
+        bits=int(np.bitwise_or.reduce([bits[one] for one in filters_of(rules, rule)])),
         span_ms=span_ms,
         bounds=bounds_of(rules, rule, bits),
         asked=asked,

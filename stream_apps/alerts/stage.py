@@ -3,8 +3,9 @@
 Reads     `ledger`, keyed by person_key; `alerts.instruments`, keyed by means of payment, where a LIVE rule is about one
 Returns   per input partition the new revisions of alerts, same partition; what changed in the state; of the ledger also
           the postings for `alerts.instruments`
-Promises  a posting leads to its alerts in the order of the ledger; how the ledger is cut into polls changes nothing
-          (DESIGN §7; AML law 191-IV, Art. 4(1)(1); D934-1..3; box: alerts)
+Promises  a posting leads to its alerts in the order of the ledger, by the file of rules that is in force at the clock of
+          its partition; how the ledger is cut into polls changes nothing (DESIGN §7; decision 0046; AML law 191-IV,
+          Art. 4(1)(1); D934-1..3; box: alerts)
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from esep.lineage import TopicPartition
+from esep.rule_files import RuleFiles
 from esep.rules import RuleSet, load_rules
 from esep.stream_apps.alerts.changelog import records_of, restore
+from esep.stream_apps.alerts.columns import partition_and_offset
 from esep.stream_apps.alerts.instruments import instrument_writes
 from esep.stream_apps.alerts.looked import looked_at
 from esep.stream_apps.alerts.message import Cause, alert_record, headers_of
-from esep.stream_apps.alerts.program import Program, compile_rules
+from esep.stream_apps.alerts.program import Program
+from esep.stream_apps.alerts.programs import Programs
 from esep.stream_apps.alerts.state import AlertsData, Changes
 from esep.stream_apps.alerts.watch import Arrivals, Outcome, watch
 from esep.stream_apps.lanes import Lanes
@@ -38,19 +42,24 @@ _CHANGELOGS = {LEDGER: ALERTS_CHANGELOG, INSTRUMENTS: INSTRUMENTS_CHANGELOG}
 
 
 class AlertsStage:
-    """Implements `esep.stream_apps.stage.Stage`; its data is `AlertsData`. rules: by default those of esep.
+    """Implements `esep.stream_apps.stage.Stage`; its data is `AlertsData`.
 
+    rules: by default those of esep; all files, which may grow between two polls: each has to be known by its instant.
     partitions: of `alerts.instruments`.
     """
 
     name: str = ALERTS_STAGE
     shares_changelogs = False
 
-    def __init__(self, rules: RuleSet | None = None, *, partitions: int = 1) -> None:
-        rules = rules or load_rules()
-        self.programs = {LEDGER: compile_rules(rules), INSTRUMENTS: compile_rules(rules, "instrument")}
-        self.inputs: Sequence[str] = (LEDGER,) if self.programs[INSTRUMENTS].idle else (LEDGER, INSTRUMENTS)
+    def __init__(self, rules: RuleSet | RuleFiles | None = None, *, partitions: int = 1) -> None:
+        self._files = rules if isinstance(rules, RuleFiles) else RuleFiles.of(rules or load_rules())
+        self._programs = {LEDGER: Programs(self._files), INSTRUMENTS: Programs(self._files, "instrument")}
         self._partitions = partitions
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The ledger; means of payment, too, once any file is known that has rules about them."""
+        return (LEDGER,) if self._programs[INSTRUMENTS].idle else (LEDGER, INSTRUMENTS)
 
     def changelog_of(self, source: TopicPartition) -> TopicPartition:
         """Return the changelog partition: the one of the same number."""
@@ -58,35 +67,43 @@ class AlertsStage:
 
     def empty(self, source: TopicPartition) -> AlertsData:
         """Return the data of a partition without postings."""
-        return AlertsData(self.programs[source.topic])
+        return AlertsData(self._programs[source.topic].at(0))
 
     def restore(self, data: AlertsData, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Apply the next changelog records."""
+        """Apply the next changelog records; BrokerUnavailable where a file was taken that is not known here yet."""
         restore(data, keys, values)
+        if data.takings and (number := max(data.takings)) != data.program.number:
+            topic = LEDGER if data.program.subject == "person" else INSTRUMENTS
+            data.take(self._programs[topic].at(number - 1))
 
     def process(self, batches: Sequence[Batch], states: Mapping[TopicPartition, PartitionState[AlertsData]]) -> Result:
-        """Return the alerts of a poll; InvariantBroken where a record cannot be used."""
+        """Return the alerts of a poll; InvariantBroken where a record cannot be used.
+
+        A poll in which the instant of a file falls is cut there: what comes after it is left.
+        """
         lanes = Lanes({batch.source: states[batch.source].position for batch in batches})
         outputs: list[Write] = []
-        changelog, positions, changes = {}, {}, {}
-        for topic in self.inputs:
+        changelog, positions, changes, left = {}, {}, {}, list[Batch]()
+        for topic in _RECORDS:
             own = [batch for batch in batches if batch.source.topic == topic]
             if not own:
                 continue
-            poll = read_poll(own, _RECORDS[topic])
-            clocks_ms = _clocks(poll, states)
-            for one in self._watched(poll, clocks_ms, states):
+            part = _part(own, states, self._files)
+            left += part.left
+            program = self._programs[topic].at(part.place)
+            for one in _watched(part, program, states):
                 output = TopicPartition(ALERTS, one.batch.source.partition)
                 rows = lanes.rows(one.batch.source, output, len(one.outcomes))
                 if one.outcomes:
-                    outputs.append(_write(self.programs[topic], output, one, rows))
+                    outputs.append(_write(program, output, one, rows))
                 changes[one.batch.source] = one.changes
                 changelog[one.batch.source] = records_of(states[one.batch.source].data, one.changes)
-            if topic == LEDGER and not self.programs[INSTRUMENTS].idle:
-                outputs += instrument_writes(poll, clocks_ms, self.programs[INSTRUMENTS], self._partitions, lanes)
-        for batch in batches:
-            positions[batch.source] = lanes.position(batch.source, batch.next_offset)
-        return Result(outputs, changelog, positions, changes)
+            linked = self._programs[INSTRUMENTS].at(part.place)
+            if topic == LEDGER and not linked.idle:
+                outputs += instrument_writes(part.poll, part.clocks_ms, linked, self._partitions, lanes)
+            for batch in part.poll.batches:
+                positions[batch.source] = lanes.position(batch.source, batch.next_offset)
+        return Result(outputs, changelog, positions, changes, left)
 
     def settle(self, states: Mapping[TopicPartition, PartitionState[AlertsData]], changes: object) -> None:
         """Make the changes of a poll."""
@@ -94,21 +111,60 @@ class AlertsStage:
         for source, changed in changes.items():
             states[source].data.apply(changed)
 
-    def _watched(
-        self, poll: InternalPoll, clocks_ms: np.ndarray, states: Mapping[TopicPartition, PartitionState[AlertsData]]
-    ) -> Iterator[_Watched]:
-        """Yield what each batch of a poll leads to."""
-        looked = looked_at(poll, self.programs[poll.batches[0].source.topic])
-        received_ms = poll.frame["received_at"].to_physical().to_numpy()
-        for batch, (start, end) in zip(poll.batches, pairwise(poll.starts), strict=True):
-            own = looked.between(start, end)
-            arrivals = Arrivals(
-                own.persons, own.columns, own.bits, received_ms[own.places], clocks_ms[own.places],
-                int(clocks_ms[start:end][-1]),
-            )  # fmt: skip
-            outcomes, changed = watch(arrivals, states[batch.source].data)
-            places = own.places[[outcome.cause for outcome in outcomes]] if outcomes else own.places[:0]
-            yield _Watched(batch, outcomes, _causes(poll, batch.source, places), changed)
+
+class _Part(NamedTuple):
+    """What of a topic's batches is processed together, under one file. place: the file's. left: of the batches."""
+
+    poll: InternalPoll
+    clocks_ms: np.ndarray
+    place: int
+    left: list[Batch]
+
+
+def _part(
+    batches: Sequence[Batch], states: Mapping[TopicPartition, PartitionState[AlertsData]], files: RuleFiles
+) -> _Part:
+    """Return the beginnings of a topic's batches that the earliest file is in force for; nearly always it is all."""
+    poll = read_poll(batches, _RECORDS[batches[0].source.topic])
+    clocks_ms = _clocks(poll, states)
+    places = np.searchsorted(files.instants, clocks_ms, side="right")
+    place = int(places.min())
+    if int(places.max()) == place:
+        return _Part(poll, clocks_ms, place, [])
+    counts = [int((places[start:end] == place).sum()) for start, end in pairwise(poll.starts)]
+    own = [batch.first(count) for batch, count in zip(batches, counts, strict=True) if count]
+    left = [batch.rest(count) for batch, count in zip(batches, counts, strict=True) if count < len(batch)]
+    return _part(own, states, files)._replace(left=left)
+
+
+def _watched(
+    part: _Part, program: Program, states: Mapping[TopicPartition, PartitionState[AlertsData]]
+) -> Iterator[_Watched]:
+    """Yield what each batch leads to, taken under a program where its partition has not taken that yet."""
+    poll, clocks_ms = part.poll, part.clocks_ms
+    looked = looked_at(poll, program)
+    received_ms = poll.frame["received_at"].to_physical().to_numpy()
+    for batch, (start, end) in zip(poll.batches, pairwise(poll.starts), strict=True):
+        own = looked.between(start, end)
+        arrivals = Arrivals(
+            own.persons, own.columns, own.bits, received_ms[own.places], clocks_ms[own.places],
+            int(clocks_ms[start:end][-1]),
+        )  # fmt: skip
+        data = states[batch.source].data
+        under = data.under(program, _begins(batch, data)) if data.program.number != program.number else None
+        outcomes, changed = watch(arrivals, under or data)
+        places = own.places[[outcome.cause for outcome in outcomes]] if outcomes else own.places[:0]
+        yield _Watched(batch, outcomes, _causes(poll, batch.source, places), changed._replace(under=under))
+
+
+def _begins(batch: Batch, data: AlertsData) -> dict[int, int]:
+    """Return for each partition of the ledger an offset that parts what is kept from what has not arrived yet."""
+    if batch.source.topic == LEDGER:
+        return {0: batch.offsets[0]}  # As places of persons' postings have it.
+    begins: dict[int, int] = {}
+    for partition, offset in map(partition_and_offset, data.postings.all().facts["offset"].tolist()):
+        begins[partition] = max(begins.get(partition, 0), offset + 1)
+    return begins
 
 
 class _Watched(NamedTuple):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from esep.buckets import first_day_of
-from esep.stream_apps.alerts.columns import Columns, Posting, day_of
+from esep.stream_apps.alerts.columns import Columns, Posting
 from esep.stream_apps.alerts.postings import Postings
 from esep.stream_apps.alerts.program import Program
 from esep.stream_apps.alerts.reach import Reach
@@ -74,7 +74,7 @@ class Sweep(NamedTuple):
 class Changes(NamedTuple):
     """What a poll changes. postings: the new ones. entries, alerts: the new content of each that changes.
 
-    books: those that were open, to be kept.
+    books: those that were open, to be kept. under: the data as they are under a file of rules that was taken, if any.
     """
 
     clock_ms: int
@@ -83,6 +83,7 @@ class Changes(NamedTuple):
     entries: dict[EntryKey, Entry]
     alerts: dict[AlertKey, AlertState]
     books: Mapping[BookKey, Shelved]
+    under: AlertsData | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +94,8 @@ class AlertsData:
     kept by when they occurred. entries: those that rules look at one by one, kept by when they arrived, since each of
     them is to be told, however late. alerts: what was last said of each person, rule and bucket of the calendar. reach,
     shelf: what spares work and decides nothing, so that neither is in the changelog and both may be ahead of a commit.
+    takings: by number of each file of rules that was taken, the first offsets of the ledger, by its partition, of what
+    arrived under it.
     """
 
     program: Program
@@ -103,18 +106,31 @@ class AlertsData:
     shelf: Shelf = field(default_factory=Shelf, init=False)
     entries: dict[EntryKey, Entry] = field(default_factory=dict)
     alerts: dict[AlertKey, AlertState] = field(default_factory=dict)
+    takings: dict[int, Mapping[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin without postings."""
         self.reach = Reach([compiled.bounds for compiled in self.program.window_rules])
 
-    def first_day_kept(self, clock_ms: int) -> int:
-        """Return the first day of UTC+5 whose postings still matter at a clock."""
-        return day_of(clock_ms - self.program.kept_ms)
+    def under(self, program: Program, begins: Mapping[int, int]) -> AlertsData:
+        """Return the same data under the program of a file that is taken now; this object stays as it is.
+
+        begins: see `takings`. What is kept is shared by both; what is not stored is worked out from it anew.
+        """
+        takings = {**self.takings, program.number: begins}
+        after = AlertsData(self.program, self.clock_ms, self.swept_day, self.entries, self.alerts, takings)
+        after.postings = self.postings
+        after.take(program)
+        return after
+
+    def take(self, program: Program) -> None:
+        """Go on under the program of a file that is among `takings`; open books know another one's filters."""
+        self.program, self.shelf = program.begun(self.takings), Shelf()
+        self._reach_anew()
 
     def sweep(self) -> Sweep:
         """Return what may be dropped as of the clock: the oldest part of it where it is much."""
-        day = self.first_day_kept(self.clock_ms)
+        day = self.program.first_day_kept(self.clock_ms)
         if day <= self.swept_day:
             return Sweep(None, np.zeros(0, np.int64), [], [])
         entries = [key for key, entry in self.entries.items() if entry.day < day]
@@ -128,6 +144,8 @@ class AlertsData:
 
     def apply(self, changes: Changes) -> None:
         """Make the changes of a poll; who worked them out has added the postings to `reach`."""
+        if (under := changes.under) is not None:
+            self.program, self.takings, self.reach, self.shelf = under.program, under.takings, under.reach, under.shelf
         self.clock_ms = changes.clock_ms
         sweep = changes.sweep
         for entry in sweep.entries:
@@ -136,11 +154,14 @@ class AlertsData:
             del self.alerts[alert]
         self.postings.put(changes.postings)
         if self.postings.drop(sweep.slots):
-            left = self.postings.all()
-            self.reach = Reach([compiled.bounds for compiled in self.program.window_rules])
-            self.reach.add(left, self.program.bits(left.facts))
+            self._reach_anew()
         if sweep.day is not None and len(sweep.slots) < SWEEP_SLOTS_MAX:
             self.swept_day = sweep.day
         self.entries.update(changes.entries)
         self.alerts.update(changes.alerts)
         self.shelf.put(changes.books)
+
+    def _reach_anew(self) -> None:
+        kept = self.postings.all()
+        self.reach = Reach([compiled.bounds for compiled in self.program.window_rules])
+        self.reach.add(kept, self.program.bits(kept.facts))

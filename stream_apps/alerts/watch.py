@@ -83,7 +83,7 @@ def watch(arrivals: Arrivals, data: AlertsData) -> tuple[list[Outcome], Changes]
     single = np.zeros(len(columns), np.bool_)
     for compiled in program.entry_rules:
         single |= ((bits & compiled.event_bit) != 0) & (occurred_ms >= compiled.since_ms)
-    in_time = days_of(columns.slots) >= day_of(arrivals.clocks_ms - program.kept_ms)
+    in_time = days_of(columns.slots) >= np.maximum(program.first_day, day_of(arrivals.clocks_ms - program.kept_ms))
     seen = np.zeros((len(program.window_rules), len(columns)), np.bool_)
     for number, compiled in enumerate(program.window_rules):
         seen[number] = compiled.sees(occurred_ms, bits) & in_time
@@ -158,7 +158,7 @@ class _Watcher:
         """Decide again on this entry, from all of its postings that are known; unless it is left to the nightly run."""
         program, key = self._data.program, (person, posting.entry_id)
         day, entry = day_of(received_ms), self.entries.get(key) or self._data.entries.get(key)
-        if entry is None or entry.day < max(self._data.first_day_kept(clock_ms), day - ENTRY_DAYS_MAX):
+        if entry is None or entry.day < max(program.first_day_kept(clock_ms), day - ENTRY_DAYS_MAX):
             entry = Entry(0, (), {}) if _has_a_past(posting, received_ms) else None
         if entry is not None and not entry.legs:
             self.entries[key] = Entry(max(entry.day, day), (), {})

@@ -22,7 +22,7 @@ from esep.stream_apps.totals.stage import TotalsStage
 from esep.topics import ACCEPTED, ALERTS, INSTRUMENTS, LEDGER, SETTLEMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from esep.stream_apps.replay.digests import LaneDigest
     from esep.stream_apps.replay.findings import Findings
@@ -164,12 +164,15 @@ class _Lanes:
 def _replay(log: Log, stage: Stage[Any], one: Input, state: PartitionState[Any], lanes: _Lanes, tell: Tell) -> None:
     lanes.begin(state.position.rows)
     for batch in _parts(log, one.source, one.cut):
-        rows = state.position.rows
-        result = stage.process([batch], {one.source: state})
-        stage.settle({one.source: state}, result.changes)
-        state = PartitionState(result.positions[one.source], state.data)
-        for write in result.outputs:
-            lanes.take(write, rows.get(write.target, 0) + 1)
+        batches: Sequence[Batch] = [batch]
+        while batches:
+            rows = state.position.rows
+            result = stage.process(batches, {one.source: state})
+            stage.settle({one.source: state}, result.changes)
+            state = PartitionState(result.positions[one.source], state.data)
+            for write in result.outputs:
+                lanes.take(write, rows.get(write.target, 0) + 1)
+            batches = result.left
         if batch.next_offset <= one.cut.required:
             lanes.require()
         one.read += len(batch)

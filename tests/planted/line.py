@@ -11,19 +11,20 @@ from __future__ import annotations
 import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import polars as pl
 
 from esep.clock import to_ms
 from esep.codec import INDEX, decode
 from esep.lineage import Position, TopicPartition
-from esep.rules import RULES_FILE, RuleSet, parse_rules
+from esep.rules import RULES_FILE, RuleSet, Subject, parse_rules
 from esep.settings import Settings
 from esep.sinks.clickhouse.frames import Records, block_of, rows_of
 from esep.sinks.clickhouse.migrate import migrate
 from esep.sinks.clickhouse.store import Store
 from esep.sinks.clickhouse.tables import table_of
+from esep.stream_apps.alerts.program import compile_rules
 from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.stage import Batch, PartitionState, Stage, Write
 from esep.stream_apps.totals.stage import TotalsStage
@@ -83,7 +84,7 @@ def all_live() -> RuleSet:
 def passed(month: Month, rules: RuleSet) -> Passed:
     """Put the month through intake, totals and alerts."""
     stage = AlertsStage(rules, partitions=LEDGER_PARTITIONS)
-    programs = stage.programs.values()
+    programs = [compile_rules(rules, subject) for subject in get_args(Subject)]
     found = Passed({one.rule.rule_id for program in programs for one in (*program.entry_rules, *program.window_rules)})
     intake, totals, alerts = _Hop(new_stage(reference=month.reference)), _Hop(TotalsStage()), _Hop(stage)
     story_of = {(message.organizer_bin, message.value): message.story for message in month.messages}

@@ -71,15 +71,21 @@ class StageRun(ABC, Generic[D, P]):
         return self.process(self.batches(poll))
 
     def process(self, batches: list[Batch]) -> Result:
-        """Process and settle the batches of a poll."""
+        """Process and settle the batches of a poll; return the result of its last part."""
         result = self.stage.process(batches, self.states)
+        self._settle(result)
+        while result.left:
+            result = self.stage.process(result.left, self.states)
+            self._settle(result)
+        return result
+
+    def _settle(self, result: Result) -> None:
         self.stage.settle(self.states, result.changes)
         for source, position in result.positions.items():
             self.states[source] = PartitionState(position, self.states[source].data)
             self.changelog[source] += zip(*result.changelog[source], strict=True)
         for write in result.outputs:
             self.keep(write)
-        return result
 
     def batches(self, poll: list[tuple[int, P]]) -> list[Batch]:
         batches = []

@@ -29,8 +29,8 @@ def changes_of(data: AlertsData, clock_ms: int, small: list[Posting]) -> Changes
 
 
 def test_first_day_kept_is_the_one_that_holds_the_far_end_of_46_days() -> None:
-    assert AlertsData(PROGRAM).first_day_kept(BEGIN_MS + KEPT_MS) == DAY
-    assert AlertsData(PROGRAM).first_day_kept(BEGIN_MS + KEPT_MS - 1) == DAY - 1
+    assert PROGRAM.first_day_kept(BEGIN_MS + KEPT_MS) == DAY
+    assert PROGRAM.first_day_kept(BEGIN_MS + KEPT_MS - 1) == DAY - 1
 
 
 def test_only_what_lies_before_the_first_day_kept_goes() -> None:

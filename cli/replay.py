@@ -1,7 +1,7 @@
 """`esep replay`: is what the line has written what follows from what it has read?
 
-Reads     the topics of the line, committed records only, and the published reference data; the routing key; the ledger
-          in ClickHouse, where Kafka has deleted the beginning of `accepted`
+Reads     the topics of the line, committed records only, the published reference data and all files of rules that were
+          ever in force; the routing key; the ledger in ClickHouse, where Kafka has deleted the beginning of `accepted`
 Writes    the comparison, per input partition, and the first records that differ; progress on stderr; nothing else
 Promises  exit code 0 only if all that was asked for was worked out anew and is the same, byte for byte; needs the
           rights of the operator, who writes nothing, and may run beside a line at work (clauses O9-4.5, O9-4.6; DESIGN
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from esep.cli.activate import known_files
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.output import err, out, print_json, print_table
 from esep.cli.reference import published
@@ -23,7 +24,6 @@ from esep.cli.totals import cells_of_sums, told_cell
 from esep.errors import SettingInvalid
 from esep.identifiers import PersonKeys
 from esep.lineage import Position, TopicPartition
-from esep.rules import load_rules
 from esep.security import client_security
 from esep.settings import Settings
 from esep.sinks.clickhouse.booked import booked, row_before
@@ -130,8 +130,8 @@ def _totals(settings: Settings, log: Log, ends: dict[TopicPartition, int], _: li
 
 
 def _alerts(settings: Settings, log: Log, ends: dict[TopicPartition, int], _: list[str]) -> Replayed:
-    partitions, rules = range(settings.ledger_partitions), load_rules(settings.rules_file)
-    stage = AlertsStage(rules, partitions=settings.ledger_partitions)
+    partitions = range(settings.ledger_partitions)
+    stage = AlertsStage(known_files(settings, ALERTS_STAGE).files, partitions=settings.ledger_partitions)
     replayed = Replayed(ALERTS_STAGE)
     for hop in hops_of((ALERTS_HOP, INSTRUMENTS_HOP), stage):
         own = hop._replace(stage=lambda: stage)

@@ -2,7 +2,7 @@
 
 Reads     the file of rules; for `count` ClickHouse
 Writes    tables, JSON or SQL on stdout
-Promises  changes nothing, but for `settle`; what `count` prints names no person (box: sinks/clickhouse)
+Promises  changes nothing, but for `activate` and `settle`; what `count` prints names no person (box: sinks/clickhouse)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from esep.cli.activate import activate, activated
 from esep.cli.backtest import backtest
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.history import history_of, sought_rules
@@ -43,6 +44,8 @@ rules = command_group(
     Example: [bold]esep rules list[/]
     """,
 )
+rules.command()(activate)
+rules.command()(activated)
 rules.command()(backtest)
 rules.command()(diff)
 rules.command()(settle)

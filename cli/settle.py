@@ -1,7 +1,7 @@
 """`esep rules settle`: the nightly run that settles in SQL what the stream cannot.
 
-Reads     ClickHouse; how far the stage alerts and the loader are; `compliance.settlements`; the file of rules; where a
-          rule about organizers is LIVE, the topic `reference`
+Reads     ClickHouse; how far the stage alerts and the loader are; `compliance.settlements`; the file of rules in force
+          for what is settled; where a rule about organizers is LIVE, the topic `reference`
 Writes    `compliance.alerts` and `compliance.settlements`, in one transaction; what it wrote, on stdout
 Promises  may be killed at any time and done again: nothing is said twice; a second run right after the first says
           nothing; touches no bucket that the stage may still decide on; names no person (DESIGN §7; decision 0035)
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from esep.cli.activate import known_files
 from esep.cli.context import DATA_DIR, AsJson, DataDir, settings_of
 from esep.cli.history import history_of
 from esep.cli.output import out, print_json, print_table
@@ -25,7 +26,6 @@ from esep.identifiers import PersonKeys
 from esep.lineage import TopicPartition
 from esep.reference import ORGANIZER, organizer_in
 from esep.reference_topic import ReferenceReader
-from esep.rules import load_rules
 from esep.security import client_security
 from esep.settlement_topic import SettlementWriter
 from esep.settlements import Settlement
@@ -63,7 +63,7 @@ def settle(
     Example: [bold]esep rules settle --json[/]
     """
     settings = settings_of(data_dir, SETTLE)
-    rules = load_rules(settings.rules_file)
+    files = known_files(settings, SETTLE).files
     writer = SettlementWriter(settings.bootstrap_servers, client_security(settings))
     if not dry_run:
         writer.open()
@@ -76,6 +76,7 @@ def settle(
     if clock is None or clock.first_ms < last.until_ms:
         _print(last, {}, as_json=as_json, dry_run=dry_run)
         return
+    rules = files.at(clock.first_ms).rules
     news = settled_news(partial(history_of, settings), rules, clock, None if everything else last.until_ms or None)
     news += _news_of_organizers(settings, [rule for rule in rules.silences if rule.raised], clock)
     keys = PersonKeys(settings.secret("routing_key_file"))

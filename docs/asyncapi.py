@@ -24,6 +24,7 @@ _RECORDS_BY_TOPIC = {
     events_topic(BIN): tuple(sorted(EVENT_RECORDS, reverse=True)),
     receipts_topic(BIN): ("receipt",),
     "reference": ("reference_fact",),
+    "compliance.rules": ("rule_file",),
     "accepted": ("accepted",),
     "rejected": ("rejected",),
     "ledger": ("ledger",),

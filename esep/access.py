@@ -21,6 +21,7 @@ from esep.topics import (
     INTAKE,
     LOADER,
     REFERENCE,
+    RULES,
     SETTLE,
     TOTALS,
     TOTALS_CHANGELOG,
@@ -160,7 +161,7 @@ def _of_operator(topics: Sequence[Topic]) -> Iterator[Grant]:
     """Let the operator compare what is to be loaded, what totals remember and what a replay makes of it with what is;
     and see how far each group is; no more."""
     for topic in topics:
-        known = topic.name in {ACCEPTED, TOTALS_CHANGELOG, REFERENCE}
+        known = topic.name in {ACCEPTED, TOTALS_CHANGELOG, REFERENCE, RULES}
         compared = LOADER in topic.readers or known or is_bin(topic.writer)
         yield Grant(OPERATOR, "TOPIC", "LITERAL", topic.name, "READ" if compared else "DESCRIBE")
     for group in (*PARTS, COMPLIANCE):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ALMATY = "Asia/Almaty"
 AHEAD_MAX = timedelta(minutes=5)  # How far an organizer's clock may run ahead of the broker's stamp (DESIGN §4).
+# What a topic is to tell stages counts so much after the broker's stamp on it: by then all of them know of it.
+PUBLISHED_DELAY_MS = 60_000
 RETENTION_YEARS = 5  # Clause O9-4.7: at least 5 years, counted from 1 January of the year after the year of the bet.
 
 if datetime(2024, 7, 1, tzinfo=ZoneInfo(ALMATY)).utcoffset() != timedelta(hours=5):

@@ -18,10 +18,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
+from esep.clock import PUBLISHED_DELAY_MS
 from esep.register import FactModel, Organizer, read_yaml
 from esep.restrictions import Restrictions
 
-REFERENCE_DELAY_MS = 60_000  # A load counts for what is received so much later: brokers' clocks differ by less.
+REFERENCE_DELAY_MS = PUBLISHED_DELAY_MS  # A load counts for what is received so much later.
 ORGANIZER, BARRED_ORGANIZER, BARRED_RESOURCE, HOLIDAY = "ORGANIZER", "BARRED_ORGANIZER", "BARRED_RESOURCE", "HOLIDAY"
 KINDS = (ORGANIZER, BARRED_ORGANIZER, BARRED_RESOURCE, HOLIDAY)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from esep.clock import almaty_day_of
+from esep.clock import PUBLISHED_DELAY_MS, almaty_day_of
 from esep.rule_diff import differences
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from esep.rules import RuleSet
 
-AHEAD_MS_MIN = 60_000  # Between a file's record and its instant: until then every reader knows of it.
+AHEAD_MS_MIN = PUBLISHED_DELAY_MS  # Between a file's record and its instant: until then every reader knows of it.
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ ALERTS = "compliance.alerts"
 DISPOSITIONS = "compliance.dispositions"
 SETTLEMENTS = "compliance.settlements"
 REFERENCE = "reference"
+RULES = "compliance.rules"
 INTAKE_CHANGELOG = "intake.changelog"
 TOTALS_CHANGELOG = "totals.changelog"
 ALERTS_CHANGELOG = "alerts.changelog"
@@ -136,6 +137,7 @@ def all_topics(organizer_bins: Iterable[str], *, events_partitions: int, ledger_
     kept = {**internal, "retention.ms": str(30 * _DAY_MS)}
     line = [
         Topic(REFERENCE, 1, "kind and key", ADMIN, (INTAKE, SETTLE), {**internal, **_STAMPED, **_FOR_EVER}),
+        Topic(RULES, 1, "number of the file", ADMIN, (ALERTS_STAGE, SETTLE), {**internal, **_STAMPED, **_FOR_EVER}),
         Topic(ACCEPTED, ledger_partitions, "person_key", INTAKE, (TOTALS,), kept),
         Topic(REJECTED, 1, "cause", INTAKE, (LOADER,), kept),
         Topic(LEDGER, ledger_partitions, "person_key", TOTALS, (ALERTS_STAGE, LOADER, SETTLE), kept),

@@ -3,8 +3,8 @@
 Reads     `ledger`, keyed by person_key; `alerts.instruments`, keyed by means of payment, where a LIVE rule is about one
 Returns   per input partition the new revisions of alerts, same partition; what changed in the state; of the ledger also
           the postings for `alerts.instruments`
-Promises  a posting leads to its alerts in the order of the ledger, by the file of rules that is in force at the clock of
-          its partition; how the ledger is cut into polls changes nothing (DESIGN §7; decision 0046; AML law 191-IV,
+Promises  a posting leads to its alerts in the order of the ledger, by the file of rules in force at the clock of its
+          partition; how the ledger is cut into polls changes nothing (DESIGN §7; decision 0046; AML law 191-IV,
           Art. 4(1)(1); D934-1..3; box: alerts)
 """
 

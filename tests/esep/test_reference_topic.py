@@ -14,14 +14,13 @@ import polars as pl
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from esep import reference_topic
+from esep import followed_topic, reference_topic
 from esep.admin import NO_LEADER_YET, create_topics
 from esep.codec import decode_one
 from esep.errors import BrokerUnavailable, InvariantBroken, SettingInvalid
+from esep.followed_topic import CATCH_UP_S_MAX, CLOCKS_APART_MS_MAX
 from esep.reference import BARRED_ORGANIZER, REFERENCE_DELAY_MS, Difference, Fact, Load, Reference, ReferenceFile
 from esep.reference_topic import (
-    CATCH_UP_S_MAX,
-    CLOCKS_APART_MS_MAX,
     LOAD,
     PERSONS,
     TRANSACTION_MS_MAX,
@@ -195,7 +194,7 @@ def test_leader_that_a_client_takes_for_one_still_is_not_asked_for_ever(monkeypa
                 raise ck.KafkaException(ck.KafkaError(ck.KafkaError.NOT_LEADER_FOR_PARTITION, "not the leader"))
             return dict.fromkeys(asked, SimpleNamespace(result=lambda: SimpleNamespace(offset=0)))
 
-    monkeypatch.setattr(reference_topic, "AdminClient", Client)
+    monkeypatch.setattr(followed_topic, "AdminClient", Client)
     reader = ReferenceReader("127.0.0.1:1")
     monkeypatch.setattr(reader, "_begin", lambda: setattr(reader, "_reached", 0))
     reader.catch_up(seconds_max=10)
@@ -229,6 +228,6 @@ def test_look_takes_what_has_come_without_asking(servers: str) -> None:
 
 @pytest.mark.kafka
 def test_absent_topic_is_named_with_what_to_do(broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reference_topic, "_ABSENT_S_MAX", 0.2)
+    monkeypatch.setattr(followed_topic, "_ABSENT_S_MAX", 0.2)
     with pytest.raises(SettingInvalid, match="esep setup"):
         read(broker.bootstrap_servers)

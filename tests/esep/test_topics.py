@@ -78,7 +78,7 @@ def test_only_the_broker_stamps_what_an_organizer_writes(topic: Topic) -> None:
     """So that its stamp can be held against those of the reference data, which the broker stamps, too."""
     is_events = topic.name.endswith(".events")
     is_stamped = topic.config.get("message.timestamp.type") == "LogAppendTime"
-    assert is_stamped == (is_events or topic.name == topics.REFERENCE)
+    assert is_stamped == (is_events or topic.name in {topics.REFERENCE, topics.RULES})
     assert (topic.writer in BINS) == is_events
 
 
@@ -87,6 +87,15 @@ def test_reference_data_are_kept_for_ever_in_one_order() -> None:
     assert reference.partitions == 1
     assert reference.config["retention.ms"] == reference.config["retention.bytes"] == "-1"
     assert reference.readers == (topics.INTAKE, topics.SETTLE)
+
+
+def test_files_of_rules_are_kept_for_ever_in_one_order_and_never_compacted() -> None:
+    """A replay needs each file that was ever in force."""
+    rules = BY_NAME[topics.RULES]
+    assert rules.partitions == 1
+    assert rules.config["retention.ms"] == rules.config["retention.bytes"] == "-1"
+    assert "cleanup.policy" not in rules.config
+    assert (rules.writer, rules.readers) == (topics.ADMIN, (topics.ALERTS_STAGE, topics.SETTLE))
 
 
 def test_dispositions_are_kept_for_ever_in_one_order() -> None:

@@ -13,6 +13,7 @@ from esep.certificates import make_ca
 from esep.keys import make_routing_key
 from esep.receipt_keys import make_receipt_keys
 from esep.reference_topic import ReferenceReader
+from esep.rule_topic import RuleFileReader
 from esep.security import librdkafka_properties
 from esep.stream_apps import launch
 from esep.stream_apps.batches import Limits
@@ -58,5 +59,5 @@ def test_settings_reach_the_shell(name: str, monkeypatch: pytest.MonkeyPatch, tm
         "limits": Limits(records_max=7, bytes_max=2048, spacing_ms=5, session_timeout_ms=6000),
         "status_path": tmp_path / "status.json",
         "security": librdkafka_properties(f"{name}-3", "vR3p-4kQ", certificate),
-        "side_input": ReferenceReader if name == "intake" else type(None),
+        "side_input": {"intake": ReferenceReader, "alerts": RuleFileReader}.get(name, type(None)),
     }

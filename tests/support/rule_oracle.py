@@ -7,6 +7,7 @@ Promises  shares no code with the stream or with SQL, nor with the reading of ru
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -23,10 +24,15 @@ Posting = dict[str, Any]
 Alerts = dict[tuple[str, Any, str], tuple[list[tuple[Any, ...]], list[tuple[str, int, int]]]]
 
 
-def alerts_of(rules: dict[str, Any], postings: list[Posting], engines: tuple[str, ...] = ("stream",)) -> Alerts:
+def alerts_of(
+    rules: dict[str, Any],
+    postings: list[Posting],
+    engines: tuple[str, ...] = ("stream",),
+    is_event: Callable[[Posting], bool] = lambda _: True,
+) -> Alerts:
     """Return every alert; rules: the file as YAML says it. What is about means of payment tells the persons, too.
 
-    engines: whose rules.
+    engines: whose rules. is_event: which postings may fulfil a rule.
     """
     features = {one["feature"]: one for one in rules["features"]}
     found: Alerts = {}
@@ -40,7 +46,11 @@ def alerts_of(rules: dict[str, Any], postings: list[Posting], engines: tuple[str
                 continue
             seen = [one for one in stand if not rule.get("since") or _local(one).date() >= rule["since"]]
             for place, event in enumerate(seen):
-                told = _fulfilled(rule, features, seen[: place + 1]) if _passes(rule["event"], event) else None
+                told = (
+                    _fulfilled(rule, features, seen[: place + 1])
+                    if _passes(rule["event"], event) and is_event(event)
+                    else None
+                )
                 if told is not None:
                     found.setdefault((rule["rule"], owner, _bucket(rule["bucket"], event)), told)
     return found

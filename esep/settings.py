@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     )
     rules_file: Path | None = Field(
         None,
-        description="Rules of the alerts (YAML); none: those that esep comes with. The stage reads them at its start.",
+        description="Rules of the alerts (YAML) until `esep rules activate` puts some in force; none: those of esep.",
     )
     routing_key_file: Path = Field(Path("routing.key"), description="Secret that makes person keys; must never change.")
     pseudonym_key_file: Path = Field(

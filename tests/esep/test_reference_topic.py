@@ -60,9 +60,8 @@ def test_records_of_a_load_are_its_facts_blocks_of_persons_and_its_end(monkeypat
     assert [key for key, _ in records] == [b"BARRED_ORGANIZER/bet-x", b"PERSONS/", b"PERSONS/", b"LOAD/"]
 
 
-def test_a_reader_waits_longer_than_a_load_may_take_and_clocks_differ_by_less_than_the_delay() -> None:
+def test_a_reader_waits_longer_than_a_load_may_take() -> None:
     assert CATCH_UP_S_MAX * 1000 > TRANSACTION_MS_MAX
-    assert CLOCKS_APART_MS_MAX < REFERENCE_DELAY_MS
 
 
 @pytest.fixture
@@ -175,31 +174,6 @@ def test_broker_that_does_not_know_the_leader_yet_is_asked_again(
         monkeypatch.setattr(reader, name, client)
     reader.catch_up()
     assert next(answers, None) is None
-    reader.close()
-
-
-def test_leader_that_a_client_takes_for_one_still_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Found by `make chaos`: the leader was killed and came back as a follower. librdkafka remembers leaders for a
-    quarter of an hour, so that each question went to it; intake stood still for two minutes, and then ended."""
-    clients: list[Client] = []
-
-    class Client:
-        def __init__(self, _: Any) -> None:
-            clients.append(self)
-            self.asked = 0
-
-        def list_offsets(self, asked: Any, **_: Any) -> Any:
-            self.asked += 1
-            if self is clients[0]:
-                raise ck.KafkaException(ck.KafkaError(ck.KafkaError.NOT_LEADER_FOR_PARTITION, "not the leader"))
-            return dict.fromkeys(asked, SimpleNamespace(result=lambda: SimpleNamespace(offset=0)))
-
-    monkeypatch.setattr(followed_topic, "AdminClient", Client)
-    reader = ReferenceReader("127.0.0.1:1")
-    monkeypatch.setattr(reader, "_begin", lambda: setattr(reader, "_reached", 0))
-    reader.catch_up(seconds_max=10)
-    assert [client.asked > 0 for client in clients] == [True, True]
-    assert clients[0].asked > 1, "it may know the new leader in a moment"
     reader.close()
 
 

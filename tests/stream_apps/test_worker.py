@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,6 +102,37 @@ class HalfStage(CountStage):
 
 def test_stage_that_does_not_take_all_of_a_batch_commits_nothing() -> None:
     worker = ready(HalfStage("totals"), writer := Refusing(True))
+    with pytest.raises(InvariantBroken, match="are not the ends of its batches"):
+        worker._on_poll(poll(1))
+    assert writer.asked == []
+
+
+class PartStage(CountStage):
+    """Takes one record of a batch at a time, and leaves the rest; or says that it leaves all, and does nothing."""
+
+    takes = 1
+
+    def process(self, batches: Sequence[Batch], states: Mapping[TopicPartition, PartitionState[Counts]]) -> Result:
+        result = super().process([one.first(self.takes) for one in batches if self.takes], states)
+        return replace(result, left=[one.rest(self.takes) for one in batches if len(one) > self.takes])
+
+
+def test_what_a_stage_leaves_of_a_poll_is_processed_once_the_part_before_is_committed() -> None:
+    worker = ready(PartStage("totals"), writer := Refusing(True, True, True, False))
+    worker._on_poll(poll(1))
+    assert [offsets for offsets, _ in writer.asked] == [{SOURCE: 1}, {SOURCE: 2}]
+    assert worker._states == {
+        SOURCE: PartitionState(Position(2, {TopicPartition("totals.out", 0): 2}), {b"a": 1, b"b": 1})
+    }
+    assert dict(worker._counters) == {"transactions": 2, "records": 2}
+    worker._on_poll(poll(2))
+    assert worker._states[SOURCE].position.next_offset == 3, "the first part stands, the second was refused"
+    assert worker._counters["commits_refused"] == 1
+
+
+def test_stage_that_leaves_all_of_a_poll_stops_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PartStage, "takes", 0)
+    worker = ready(PartStage("totals"), writer := Refusing(True))
     with pytest.raises(InvariantBroken, match="are not the ends of its batches"):
         worker._on_poll(poll(1))
     assert writer.asked == []

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esep.lineage import TopicPartition
 from esep.rule_files import RuleFiles
 from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.stage import PartitionState

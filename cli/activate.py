@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -90,7 +90,7 @@ def activated(
         typer.echo(files[number - 1].text, nl=False)
         return
     states = ["gone"] * place + ["in force"] + ["to come"] * (len(files) - place - 1)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "number": one.number,
             "state": state,

@@ -39,6 +39,7 @@ def test_line_has_the_topics_of_the_picture() -> None:
         "ledger",
         "compliance.alerts",
         "compliance.dispositions",
+        "compliance.rules",
         "compliance.settlements",
         "intake.changelog",
         "totals.changelog",

@@ -47,7 +47,7 @@ ONE_AND_OTHER = [{"WIN_STRUCTURED": 1}, {"WIN_STRUCTURED": 2}]  # 100,000,000 in
 def win(sequence: int, amount_tiyn: int, hours: float, after: float | None = None, revision: int = 0) -> Arrival:
     """Return a win so many hours after the instant; after: when it came. revision: what takes it back."""
     occurred_ms = INSTANT_MS + int(hours * HOUR_MS)
-    posting = {
+    posting: dict[str, Any] = {
         "iin": IINS[0], "entry_id": f"{BINS[0]}/desk-1/{sequence}", "organizer_bin": BINS[0], "revision": revision,
         "leg": -1 if revision else 1, "event_type": "PAYOUT", "kind": "WINNING", "occurred_ms": occurred_ms,
         "amount_tiyn": -amount_tiyn if revision else amount_tiyn, "odds_milli": None, "flags": 0,

@@ -111,7 +111,7 @@ def _without_past(rule: AnyRule, today: date) -> Iterator[str]:
     And where the nightly run would tell of organizers whatever was years ago.
     """
     if isinstance(rule, Rule) and rule.live and rule.calendar and (rule.since is None or rule.since <= today):
-        yield "`since` is to be a day that has not begun: the stage has not kept all that the rule looks at before"
+        yield "`since` is to be a day that has not begun, unless the stage has kept all that the rule looks at"
     if isinstance(rule, SilenceRule) and rule.raised and rule.since is None:
         yield "`since` is not given: the first nightly run tells all silences of the ledger"
 

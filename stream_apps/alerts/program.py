@@ -92,6 +92,8 @@ class Compiled:
         """Return whether a posting is one that may fulfil the rule."""
         if not posting.bits & self.event_bit:
             return False
+        if not self.begins:  # Nearly always.
+            return True
         partition, offset = partition_and_offset(posting.offset)
         return offset >= self.begins.get(partition, 0)
 

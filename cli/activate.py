@@ -53,11 +53,7 @@ def activate(
     """
     rules, from_ms = load_rules(file), instant_ms(at)
     settings = settings_of(data_dir, ADMIN)
-    if from_ms < _now_ms() + AHEAD_MS_MIN:
-        raise UsageError(
-            "--at is past, or less than a minute ahead",
-            hint="by then every process has to know the file; take a later instant",
-        )
+    _require_ahead(from_ms)
     writer = RuleFileWriter(settings.bootstrap_servers, client_security(settings))
     if not dry_run:
         writer.open()  # Before anything is read, so that no other file comes in between.
@@ -67,6 +63,7 @@ def activate(
     if dry_run:
         out.print("nothing was changed", highlight=False)
         return
+    _require_ahead(from_ms)
     writer.put(known, file.read_text(encoding="utf-8"), rules, from_ms)
     last = known_files(settings, ADMIN).files.files[-1]
     out.print(f"file {last.number} is in force from {_told(last.from_ms)} on", highlight=False)
@@ -132,6 +129,14 @@ def instant_ms(text: str) -> int:
     except ValueError as error:
         raise UsageError("--at is no instant", hint="write it as 2026-12-01T00:00, or 2026-11-30T19:00Z") from error
     return to_ms(instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(ALMATY)))
+
+
+def _require_ahead(from_ms: int) -> None:
+    if from_ms < _now_ms() + AHEAD_MS_MIN:
+        raise UsageError(
+            "--at is past, or less than a minute ahead",
+            hint="by then every process has to know the file; take a later instant",
+        )
 
 
 def _check(files: list[RuleFile], rules: RuleSet, from_ms: int, file: Path) -> None:

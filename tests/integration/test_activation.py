@@ -83,11 +83,13 @@ def _change(up: Line, changed: Path, other: subprocess.Popen[bytes]) -> None:
     pay(up, "before-large", 100_000_000)
     pay(up, "before")
     wait_for(up, (1, "before-large"))
-    at = datetime.now(UTC) + timedelta(milliseconds=AHEAD_MS_MIN + 5_000)
+    at = datetime.now(UTC) + timedelta(milliseconds=AHEAD_MS_MIN + 20_000)
     put = command("rules", "activate", changed, "--at", at.isoformat(), "--data-dir", up.stack.data_dir)
     assert put.exit_code == 0, put.exception
     pay(up, "waiting")
-    while datetime.now(UTC) < at + timedelta(seconds=1):
+    files = json.loads(command("rules", "activated", "--json", "--data-dir", up.stack.data_dir).stdout)
+    assert [(one["number"], one["state"]) for one in files] == [(1, "in force"), (2, "to come")]
+    while datetime.now(UTC) < datetime.fromisoformat(files[1]["from"]) + timedelta(seconds=1):
         time.sleep(0.1)
     pay(up, "after")
     wait_for(up, (1, "before-large"), (2, "after"))

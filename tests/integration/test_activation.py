@@ -23,6 +23,7 @@ from tests.support.command import command
 pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(600)]
 ORGANIZER = "961141000023"
 PERSONS = ("771212301240", "900101300007", "900101300811", "061211600012")
+EVENT = "event: {kinds: [WINNING], amount_tiyn: {from: 100_000_000}}"
 LIMIT = "large_winning, at_least: 100_000_000"
 WON_TIYN = 90_000_000  # Below the limit of the first file, and above that of the second.
 
@@ -62,8 +63,10 @@ def test_rules_change_at_an_instant_for_two_workers_of_which_one_is_killed_and_a
     changed = tmp_path / "changed.yaml"
     head = "rule: WIN_THRESHOLD\n    version: 1\n"
     text = RULES_FILE.read_text("utf-8")
-    assert (text.count(head), text.count(LIMIT)) == (1, 1)
-    changed.write_text(text.replace(head, head.replace("1", "2")).replace(LIMIT, LIMIT.replace("100", "80")), "utf-8")
+    for was, now in ((head, head.replace("1", "2")), *((one, one.replace("100_", "80_")) for one in (EVENT, LIMIT))):
+        assert text.count(was) == 1, was
+        text = text.replace(was, now)
+    changed.write_text(text, "utf-8")
     with line(tmp_path / "line") as up:
         for name, value in up.stack.settings.items():
             monkeypatch.setenv(f"ESEP_{name.upper()}", str(value))

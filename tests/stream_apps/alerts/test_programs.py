@@ -13,7 +13,18 @@ from esep.stream_apps.alerts.stage import AlertsStage
 from esep.stream_apps.stage import PartitionState
 from tests.support.changed_rules import RULE_IDS, alerts_of_files, rule_files
 from tests.support.examples import examples
-from tests.support.rule_histories import DAY_MS, FROM_MS, HOUR_MS, PARTITIONS, Arrival, RuleRun, histories, placed
+from tests.support.rule_histories import (
+    DAY_MS,
+    FROM_MS,
+    HOUR_MS,
+    LATE_MS,
+    LATE_MS_MAX,
+    PARTITIONS,
+    Arrival,
+    RuleRun,
+    histories,
+    placed,
+)
 from tests.support.stage_run import BINS, IINS, cut
 
 
@@ -41,6 +52,8 @@ class Run(RuleRun):
 
 
 INSTANT_MS = FROM_MS + DAY_MS  # Midnight in Almaty.
+# Corrections in turn come as late as the latest of their entry, whose own instant may be a moment later.
+IN_TIME_MS = LATE_MS.map(lambda ms: min(ms, LATE_MS_MAX - DAY_MS))
 ONE_AND_OTHER = [{"WIN_STRUCTURED": 1}, {"WIN_STRUCTURED": 2}]  # 100,000,000 in 24 hours; then half of that.
 
 
@@ -127,7 +140,7 @@ def changes(draw: st.DrawFn, arrivals: list[Arrival]) -> tuple[RuleFiles, list[A
     return rule_files(draw(versions_of_files(len(instants_ms) + 1)), instants_ms)
 
 
-@given(st.data(), histories(in_turn=True), st.lists(st.integers(0, 20), max_size=4))
+@given(st.data(), histories(IN_TIME_MS, in_turn=True), st.lists(st.integers(0, 20), max_size=4))
 @settings(max_examples=examples(60), deadline=None)
 def test_each_posting_is_watched_by_the_file_in_force_when_it_came_however_polls_are_cut(
     data: st.DataObject, arrivals: list[Arrival], cuts: list[int]

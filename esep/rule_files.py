@@ -76,12 +76,15 @@ def faults_of_next(files: Sequence[RuleFile], following: RuleSet, from_ms: int) 
     last = files[-1]
     if from_ms <= last.from_ms:
         yield "a file that is in force from that instant or a later one on was put there already"
-    before = {(rule.rule_id, rule.version): rule for rule in last.rules.rules if rule.raised}
+    before = {(rule.rule_id, rule.version): rule for rule in (*last.rules.rules, *last.rules.silences) if rule.raised}
     gone = {
-        (rule.rule_id, rule.version) for one in files[:-1] for rule in one.rules.rules if rule.raised
+        (rule.rule_id, rule.version)
+        for one in files[:-1]
+        for rule in (*one.rules.rules, *one.rules.silences)
+        if rule.raised
     } - before.keys()
     others = {one.rule_id for one in differences(last.rules, following, almaty_day_of(from_ms)) if one.is_other}
-    for rule in following.rules:
+    for rule in (*following.rules, *following.silences):
         key = (rule.rule_id, rule.version)
         if not rule.raised:
             continue

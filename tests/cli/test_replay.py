@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,8 @@ import pytest
 from esep.cli import replay as module
 from esep.errors import SettingInvalid
 from esep.lineage import Position, TopicPartition
+from esep.rule_files import RuleFiles
+from esep.rule_topic import configured
 from esep.settings import Settings
 from esep.stream_apps.totals.remembered import VALUE_COLUMNS, frame_of
 from esep.topics import ACCEPTED, LEDGER
@@ -35,6 +38,7 @@ def replay(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     monkeypatch.setenv("ESEP_EVENTS_PARTITIONS", str(EVENTS_PARTITIONS))
     monkeypatch.setenv("ESEP_LEDGER_PARTITIONS", str(LEDGER_PARTITIONS))
     monkeypatch.setattr(module, "published", lambda _: reference_of())
+    monkeypatch.setattr(module, "known_files", lambda *_: SimpleNamespace(files=RuleFiles([configured(None)])))
 
     def run(log: MemoryLog, *options: object) -> Any:
         monkeypatch.setattr(module, "KafkaLog", lambda *_: log)

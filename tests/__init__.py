@@ -1,5 +1,7 @@
 """Tests; xdist hands down the width of a terminal that none of them has, to which commands would fold their tables."""
 
 import os
+import sys
 
-os.environ.pop("COLUMNS", None)
+if "pytest" in sys.modules:  # Chaos, roles and the planted month print tables of their own, as wide as one wants them.
+    os.environ.pop("COLUMNS", None)

@@ -51,9 +51,6 @@ class Silence(NamedTuple):
     hours: int
 
 
-Grounds = tuple[tuple[Proof, ...], Silence | None]
-
-
 class Finding(NamedTuple):
     """What a rule finds. owner: the IIN, the hash of a means of payment, the BIN. values: of conditions, then others.
 
@@ -70,16 +67,6 @@ class Finding(NamedTuple):
     reference_version: int
     silence: Silence | None = None
 
-    @property
-    def grounds(self) -> Grounds:
-        """What the alert rests on: with another one it is told again."""
-        return self.evidence, self.silence
-
-    @property
-    def alert(self) -> AlertOf:
-        """Which alert it is."""
-        return self.rule.rule_id, self.rule.version, self.owner, self.bucket
-
 
 class Said(NamedTuple):
     """What was last said of an alert. partition: of `compliance.alerts`."""
@@ -94,16 +81,6 @@ class Said(NamedTuple):
     reference_version: int
     partition: int
     silence: Silence | None = None
-
-    @property
-    def grounds(self) -> Grounds:
-        """What it was said to rest on."""
-        return self.evidence, self.silence
-
-    @property
-    def alert(self) -> AlertOf:
-        """Which alert it is."""
-        return self.rule.rule_id, self.rule.version, self.owner, self.bucket
 
 
 class News(NamedTuple):
@@ -141,14 +118,23 @@ def news_of(found: Iterable[Finding], said: Iterable[Said]) -> list[News]:
 
     Of what was said of one alert the last revision counts, in whatever order it was read.
     """
-    before = {one.alert: one for one in sorted(said, key=lambda one: one.revision)}
-    after = {one.alert: one for one in found}
+    before = {_alert_of(one): one for one in sorted(said, key=lambda one: one.revision)}
+    after = {_alert_of(one): one for one in found}
     news = []
     for alert in sorted(before.keys() | after.keys()):
         was, now = before.get(alert), after.get(alert)
         stands = was is not None and was.status != WITHDRAWN
-        if (now is None and not stands) or (stands and was and now and was.grounds == now.grounds):
+        if (now is None and not stands) or (stands and was and now and _grounds_of(was) == _grounds_of(now)):
             continue
         status = (UPDATED if stands else OPEN) if now else WITHDRAWN
         news.append(News(was.revision + 1 if was else 1, status, now, was))
     return news
+
+
+def _alert_of(one: Finding | Said) -> AlertOf:
+    return one.rule.rule_id, one.rule.version, one.owner, one.bucket
+
+
+def _grounds_of(one: Finding | Said) -> tuple[tuple[Proof, ...], Silence | None]:
+    """Return what an alert rests on: with another one it is told again."""
+    return one.evidence, one.silence
